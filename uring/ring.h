@@ -1,0 +1,393 @@
+// Ring: one io_uring instance, and everything that its two queues can do. It needs no loop and
+// nothing beyond syscall/. The common path is here, inline; setting up is in ring_open.cc, entering
+// the kernel in ring_enter.cc, the uncommon entry sizes in ring_entries.cc.
+//
+// A Ring belongs to one thread at a time, is opened where it stands, and must be closed by hand: it
+// has no destructor, so that it may live in static storage of a program without a C library.
+#pragma once
+
+#include "../syscall/abi_signal.h"
+#include "../syscall/abi_uring.h"
+#include "../syscall/abi_uring_register.h"
+#include "../syscall/atomic.h"
+#include "../syscall/call_ring.h"
+#include "../syscall/check.h"
+#include "operations.h"
+#include "reason.h"
+#include "ring_options.h"
+
+namespace oxbow {
+
+using abi::BigCqe;
+using abi::Cqe;
+using abi::Sqe;
+
+/// What a wait is for. The default waits for one completion, however long it takes.
+struct Wait {
+    static constexpr u64 for_ever = ~u64{0};
+
+    u32 count = 1;                           ///< completion queue slots to wait for
+    u64 timeout_ns = for_ever;               ///< from now on, or
+    u64 deadline_ns = for_ever;              ///< a point in the ring's clock; the earlier counts
+    u32 min_wait_usec = 0;                   ///< 6.12: after this time one completion is enough
+    const abi::SignalSet* signals = nullptr; ///< blocked while waiting, in place of the thread's
+};
+
+/// What one submit-and-wait did. Both parts are exact, whatever became of the other: a wait that
+/// times out has still submitted, and says so.
+struct [[nodiscard]] Entered {
+    i32 error;     ///< 0; -ETIME: the time was up; -EINTR: a signal; or as Ring::submit
+    u32 submitted; ///< entries that the kernel consumed
+
+    [[nodiscard]] bool ok() const noexcept { return error == 0; }
+};
+
+class Ring : public RingOperations<Ring> {
+  public:
+    // Each operation as one call: operations.h.
+    using RingOperations::close;
+    using RingOperations::open;
+
+    constexpr Ring() noexcept = default;
+    Ring(const Ring&) = delete;
+    Ring& operator=(const Ring&) = delete;
+
+    // ---- Life ------------------------------------------------------------------------------
+
+    /// Sets a ring up and maps it. 0, or a negative errno with the cause in `reason`; after an
+    /// error nothing is left open or mapped. Options: ring_options.h.
+    [[nodiscard]] i32 open(const RingOptions& options, Reason* reason = nullptr) noexcept;
+
+    /// Unmaps and closes. What is in flight is cancelled by the kernel in its own time, and may
+    /// still write to buffers until then: reap everything first. A closed ring may be opened again;
+    /// closing it twice does nothing.
+    void close() noexcept;
+
+    [[nodiscard]] bool is_open() const noexcept { return sq_.entries != 0; }
+
+    // ---- Submission ------------------------------------------------------------------------
+
+    /// The next submission queue entry, all zero, or nullptr where the queue is full: submit, then
+    /// ask again. It is handed to the kernel by the next submit, and not to be touched afterwards.
+    /// With setup::sqe128 it is 128 bytes.
+    [[nodiscard]] Sqe* get_sqe() noexcept {
+        if (sq_.tail == sq_.limit) [[unlikely]] {
+            return get_sqe_slowly();
+        }
+        Sqe* const sqe = sq_.entry + (sq_.tail++ & sq_.mask);
+        __builtin_memset(static_cast<void*>(sqe), 0, sizeof(Sqe));
+        return sqe;
+    }
+
+    /// A 128-byte entry, of a ring with setup::sqe128 or setup::sqe_mixed; nullptr where it is full
+    /// or has neither. In a mixed ring it takes two slots, and three where it would wrap: a no-op
+    /// that posts no completion fills the last one.
+    [[nodiscard]] Sqe* get_big_sqe() noexcept;
+
+    /// Makes sure that the next `count` entries can be handed out without a submit between them, so
+    /// that a chain of linked entries is never split; submits what is already prepared if it must,
+    /// and with SQPOLL waits for the kernel's thread. 0; -EINVAL: more than the queue has; or as
+    /// `submit`.
+    [[nodiscard]] i32 reserve(u32 count) noexcept;
+
+    /// Hands all prepared entries to the kernel. Returns how many it consumed, which is fewer where
+    /// one of them is malformed (without setup::submit_all): the rest stays and goes with the next
+    /// submit. Makes no system call where there is nothing to submit and no completion to fetch.
+    ///
+    /// -EAGAIN: the kernel has no memory for a request now. -EBUSY: completions overflowed, reap
+    /// some first. -EBADR: the kernel lost a completion for want of memory (once per loss).
+    /// -EBADFD: the ring is disabled, see enable_rings. -EEXIST: another thread is the single
+    /// issuer. -EOWNERDEAD: the SQPOLL thread is gone. -EINTR: a signal. In all of them nothing was
+    /// consumed and nothing is lost: submit again.
+    [[nodiscard]] i32 submit() noexcept { return submit_and_wait(0); }
+
+    /// `submit`, then waits until `count` completions are there; one system call for both, and none
+    /// where there is nothing to submit and enough completions are there already.
+    [[nodiscard]] i32 submit_and_wait(u32 count) noexcept {
+        const u32 to_submit = sq_ready();
+        u32 flags = enter_flags_;
+        if (count != 0 || must_get_events()) {
+            flags |= abi::enter::getevents;
+        }
+        if (to_submit == 0 || (flags & uncommon) != 0) [[unlikely]] {
+            return submit_uncommonly(count);
+        }
+        store_release(sq_.shared_tail, sq_.tail);
+        return kernel::io_uring_enter(enter_fd_, to_submit, count, flags);
+    }
+
+    /// `submit`, then waits as `wait` says. A relative time is turned into a deadline once, so that
+    /// it is never applied twice. -EINTR is passed up: call again with the same `deadline_ns`.
+    Entered submit_and_wait(const Wait& wait) noexcept;
+
+    /// Submits and waits with entry `index` of the region registered by register_wait_region:
+    /// nothing is copied into the kernel. 6.13; -EINVAL: no such region or entry.
+    Entered submit_and_wait_registered(u32 count, u32 index) noexcept;
+
+    /// Waits until the SQPOLL thread has made room for an entry. 0 at once in other rings. 5.10.
+    [[nodiscard]] i32 wait_for_sq_room() noexcept;
+
+    /// Prepared entries that the kernel has not consumed.
+    [[nodiscard]] u32 sq_ready() const noexcept {
+        // The kernel's own word on what it consumed; nothing is guessed from what enter answered. A
+        // ring that rewinds (7.0) keeps its head at 0.
+        return sq_.tail - load_acquire(sq_.shared_head);
+    }
+    /// Entries that get_sqe can hand out now.
+    [[nodiscard]] u32 sq_space_left() const noexcept { return sq_.entries - sq_ready(); }
+    /// Entries that the kernel dropped as out of range: always 0, the index array is the identity.
+    [[nodiscard]] u32 sq_dropped() const noexcept { return load_relaxed(sq_.shared_dropped); }
+
+    // ---- Completion ------------------------------------------------------------------------
+
+    /// Completion queue slots that are filled; makes no system call. In a mixed ring a big one is
+    /// two.
+    [[nodiscard]] u32 cq_ready() const noexcept {
+        return load_acquire(cq_.shared_tail) - *cq_.shared_head;
+    }
+
+    /// The oldest completion, valid until `seen`, or nullptr. Enters the kernel only where that can
+    /// bring one: overflowed completions, task work waiting, or polled I/O.
+    [[nodiscard]] const Cqe* peek() noexcept {
+        if (cq_.step == CqStep::one && cq_ready() != 0) [[likely]] {
+            return cq_.next;
+        }
+        return peek_slowly();
+    }
+
+    /// Gives back the completion that `peek` or `wait` returned; nullptr is ignored.
+    void seen(const Cqe* cqe) noexcept {
+        if (cqe != nullptr) {
+            advance(slots_of(*cqe));
+        }
+    }
+
+    /// Gives back `slots` slots at once.
+    void advance(u32 slots) noexcept {
+        OXBOW_CHECK(slots <= cq_ready(), "more completions given back than there are");
+        const u32 head = *cq_.shared_head + slots; // ours alone to write
+        cq_.next = slot(head);
+        store_release(cq_.shared_head, head);
+    }
+
+    /// Calls `visit(const Cqe&)` for every completion that is there now, oldest first, then gives
+    /// them all back; returns how many it visited. It may prepare and submit entries, but not reap.
+    template <class Visitor>
+    [[gnu::always_inline]] u32 for_each(Visitor&& visit) noexcept;
+
+    /// Copies up to `room` completions and gives them back; returns how many. Never waits; enters
+    /// the kernel where `peek` would. The extra half of big completions needs the second form.
+    u32 copy(Cqe* destination, u32 room) noexcept;
+    u32 copy(BigCqe* destination, u32 room) noexcept;
+
+    /// Waits as `wait` says without submitting, then copies. How many were copied, or a negative
+    /// errno, -ETIME and -EINTR among them, where there are none.
+    [[nodiscard]] i32 wait_and_copy(Cqe* destination, u32 room, const Wait& wait) noexcept;
+
+    /// Waits for one completion and shows it as `peek` does. `*cqe` is always written. 0, -ETIME,
+    /// -EINTR, or as `submit`. Submits nothing.
+    [[nodiscard]] i32 wait(const Cqe** cqe, const Wait& wait = {}) noexcept;
+
+    /// Lets the kernel post what it holds back: overflowed completions, task work, polled I/O.
+    [[nodiscard]] i32 get_events() noexcept;
+
+    /// Completions wait inside the kernel for room in the queue (FEAT_NODROP, 5.5).
+    [[nodiscard]] bool overflowed() const noexcept {
+        return (load_relaxed(sq_.shared_flags) & abi::sq_flag::cq_overflow) != 0;
+    }
+    /// Completions that the kernel dropped for want of room or memory.
+    [[nodiscard]] u32 cq_overflow_count() const noexcept {
+        return load_relaxed(cq_.shared_overflow);
+    }
+
+    /// The second half of a big completion; only where cqe_flag::big or setup::cqe32 says there is.
+    [[nodiscard]] static const u64* extra_of(const Cqe& cqe) noexcept {
+        return reinterpret_cast<const BigCqe&>(cqe).extra;
+    }
+
+    /// Whether a registered eventfd is written to for completions. 5.8.
+    [[nodiscard]] bool eventfd_enabled() const noexcept;
+    [[nodiscard]] i32 enable_eventfd(bool enabled) noexcept;
+
+    // ---- The ring's descriptor ---------------------------------------------------------------
+
+    /// io_uring_register on this ring, through its registered index where it has one.
+    [[nodiscard]] i32 register_call(abi::RegisterOp operation, const void* argument,
+                                    u32 count) noexcept;
+
+    /// Registers the ring's descriptor with this thread, which from then on enters without a
+    /// look-up of the file. Only the thread that called it may enter. 5.18; -EBUSY: all 16 slots
+    /// are taken.
+    [[nodiscard]] i32 register_ring_fd() noexcept;
+    [[nodiscard]] i32 unregister_ring_fd() noexcept;
+
+    /// Closes the descriptor of a ring that is registered: only the index is left. 6.3.
+    [[nodiscard]] i32 close_ring_fd() noexcept;
+
+    /// Changes the number of entries in place; what is queued on both sides moves along. 6.13, and
+    /// only with setup::defer_taskrun. -EINVAL: not such a ring. -EOVERFLOW: what is queued does
+    /// not fit. After an error with Stage::map_* in `reason` the ring is closed, else unchanged.
+    [[nodiscard]] i32 resize(u32 entries, u32 completion_entries = 0,
+                             Reason* reason = nullptr) noexcept;
+
+    /// -1 where the ring has only an index.
+    [[nodiscard]] i32 fd() const noexcept { return fd_; }
+    /// The clock that waits are measured by: abi::clock::monotonic (at first) or boottime. 6.12.
+    [[nodiscard]] i32 use_clock(u32 clock) noexcept;
+
+    /// What io_uring_enter takes: the descriptor or the registered index.
+    [[nodiscard]] i32 enter_fd() const noexcept { return enter_fd_; }
+    [[nodiscard]] bool fd_is_registered() const noexcept {
+        return (enter_flags_ & abi::enter::registered_ring) != 0;
+    }
+    [[nodiscard]] u32 setup_flags() const noexcept { return setup_flags_; }
+    [[nodiscard]] u32 features() const noexcept { return features_; }
+    [[nodiscard]] bool has(u32 feature) const noexcept { return (features_ & feature) == feature; }
+    [[nodiscard]] u32 sq_entries() const noexcept { return sq_.entries; }
+    [[nodiscard]] u32 cq_entries() const noexcept { return cq_.entries; }
+
+    /// From 6.15 on a wait is not counted as iowait (feature::no_iowait), since an idle loop is not
+    /// a slow disk; `true` brings the kernel's old accounting back.
+    void count_as_iowait(bool counted) noexcept;
+
+  private:
+    /// How for_each and peek walk the completion queue.
+    enum class CqStep : u8 { one, two, mixed };
+
+    struct SubmissionQueue {
+        Sqe* entry = nullptr;
+        u32 tail = 0;  // prepared up to here; the kernel sees it at the next flush
+        u32 limit = 0; // get_sqe may hand out up to here without another look
+        u32 mask = 0;
+        u32 entries = 0; // 0: the ring is closed
+        u32* shared_head = nullptr;
+        u32* shared_tail = nullptr;
+        u32* shared_flags = nullptr;
+        u32* shared_dropped = nullptr;
+    };
+
+    struct CompletionQueue {
+        const Cqe* entry = nullptr;
+        const Cqe* next = nullptr; // where the head is
+        const Cqe* wrap = nullptr; // behind the last slot
+        u32 mask = 0;              // of 16-byte slots
+        u32* shared_head = nullptr;
+        const u32* shared_tail = nullptr;
+        u32* shared_flags = nullptr; // nullptr before 5.8
+        const u32* shared_overflow = nullptr;
+        u32 entries = 0;
+        CqStep step = CqStep::one;
+    };
+
+    /// In enter_flags_, and never shown to the kernel: this ring's submit is not the common one
+    /// (SQPOLL, rewinding, 128-byte entries). It is the sign bit, the cheapest one to look at.
+    static constexpr u32 uncommon = 1u << 31;
+
+    struct Mapping {
+        void* address = nullptr;
+        usize bytes = 0;
+    };
+
+    friend struct RingMapper;
+
+    [[nodiscard]] bool polls_sq() const noexcept {
+        return (setup_flags_ & abi::setup::sqpoll) != 0;
+    }
+    [[nodiscard]] bool rewinds() const noexcept {
+        return (setup_flags_ & abi::setup::sq_rewind) != 0;
+    }
+    [[nodiscard]] bool has_big_entries() const noexcept {
+        return (setup_flags_ & abi::setup::sqe128) != 0;
+    }
+    [[nodiscard]] u32 slots_of(const Cqe& cqe) const noexcept {
+        return cq_.step == CqStep::mixed && (cqe.flags & abi::cqe_flag::big) != 0 ? 2 : 1;
+    }
+    /// Where a mixed queue would wrap inside a big completion, the kernel fills its last slot.
+    [[nodiscard]] bool is_filler(const Cqe& cqe) const noexcept {
+        return cq_.step == CqStep::mixed && (cqe.flags & abi::cqe_flag::skip) != 0;
+    }
+    [[nodiscard]] const Cqe* slot(u32 index) const noexcept {
+        return cq_.entry + ((index & cq_.mask) << (cq_.step == CqStep::two ? 1 : 0));
+    }
+
+    Sqe* get_sqe_slowly() noexcept;
+    const Cqe* peek_slowly() noexcept;
+    const Cqe* next_of(u32& slots) noexcept;
+    u32 fetch_completions() noexcept;
+    void look_at_sq_head() noexcept;
+
+    i32 submit_uncommonly(u32 count) noexcept;
+    [[nodiscard]] bool must_get_events() const noexcept;
+    [[nodiscard]] bool has_completions(u32 count) const noexcept;
+    u32 flush() noexcept;
+    u32 publish_to_thread() noexcept;
+    [[nodiscard]] u32 wakeup_flag() const noexcept;
+    void move_leftovers(i32 result) noexcept;
+    i32 enter_once(u32 to_submit, u32 count, u32 flags, const void* argument = nullptr,
+                   usize argument_bytes = 0) noexcept;
+    i32 submit_to_thread(u32 count) noexcept;
+    [[nodiscard]] u64 now_ns() const noexcept;
+    [[nodiscard]] u64 deadline_of(const Wait& wait) const noexcept;
+    Entered enter_until(const Wait& wait, bool submits) noexcept;
+    [[nodiscard]] i32 why_early(const Wait& wait, u64 deadline_ns) const noexcept;
+    i32 enter_timed(u32 to_submit, const Wait& wait, u64 deadline_ns) noexcept;
+    i32 poll_until(const Wait& wait, u64 deadline_ns) noexcept;
+
+    SubmissionQueue sq_;
+    CompletionQueue cq_;
+    i32 fd_ = -1;
+    i32 enter_fd_ = -1;
+    u32 enter_flags_ = 0; // registered_ring, no_iowait and `uncommon`, in every enter
+    u32 setup_flags_ = 0;
+    u32 features_ = 0;
+    u32 clock_ = abi::clock::monotonic;
+    bool dontfork_ = false;
+    Mapping sq_ring_;
+    Mapping cq_ring_; // empty where one mapping holds both
+    Mapping entries_;
+    Mapping own_memory_; // with setup::no_mmap and no memory from the caller
+};
+
+template <class Visitor>
+inline u32 Ring::for_each(Visitor&& visit) noexcept {
+    u32 tail = load_acquire(cq_.shared_tail);
+    u32 count = tail - *cq_.shared_head;
+    if (count == 0) [[unlikely]] {
+        count = fetch_completions();
+        if (count == 0) {
+            return 0;
+        }
+        tail = *cq_.shared_head + count;
+    }
+    if (cq_.step != CqStep::one) [[unlikely]] {
+        u32 visited = 0;
+        u32 slots = count;
+        for (const Cqe* cqe = next_of(slots); cqe != nullptr; cqe = next_of(slots)) {
+            visit(*cqe);
+            ++visited;
+            slots -= slots_of(*cqe);
+            seen(cqe);
+        }
+        return visited;
+    }
+    // A pointer, because an index would be masked and scaled for every completion.
+    const Cqe* at = cq_.next;
+    u32 left = count;
+    do {
+        visit(*at);
+        if (++at == cq_.wrap) {
+            at = cq_.entry;
+        }
+    } while (--left != 0);
+    cq_.next = at;
+    store_release(cq_.shared_head, tail);
+    return count;
+}
+
+inline bool Ring::must_get_events() const noexcept {
+    return (load_relaxed(sq_.shared_flags) & (abi::sq_flag::cq_overflow | abi::sq_flag::taskrun)) !=
+               0 ||
+           (setup_flags_ & abi::setup::iopoll) != 0;
+}
+
+} // namespace oxbow
