@@ -11,12 +11,7 @@ struct AuxiliaryEntry {
     uptr value;
 };
 
-struct StartInfo {
-    char** environment;
-    const AuxiliaryEntry* auxiliary;
-};
-
-constinit StartInfo start_info = {nullptr, nullptr};
+constinit char** start_environment = nullptr;
 
 /// What follows `name=` in `entry`, or nullptr where it is another name's.
 [[nodiscard]] const char* value_in(const char* entry, const char* name) noexcept {
@@ -31,19 +26,14 @@ constinit StartInfo start_info = {nullptr, nullptr};
 } // namespace
 
 void remember_start(int argc, char** argv) noexcept {
-    start_info.environment = argv + argc + 1;
-    char** end = start_info.environment;
-    while (*end != nullptr) {
-        ++end;
-    }
-    start_info.auxiliary = reinterpret_cast<const AuxiliaryEntry*>(end + 1);
+    start_environment = argv + argc + 1;
 }
 
 const char* environment_value(const char* name) noexcept {
-    if (start_info.environment == nullptr) {
+    if (start_environment == nullptr) {
         return nullptr;
     }
-    for (char** entry = start_info.environment; *entry != nullptr; ++entry) {
+    for (char** entry = start_environment; *entry != nullptr; ++entry) {
         const char* value = value_in(*entry, name);
         if (value != nullptr) {
             return value;
@@ -53,10 +43,14 @@ const char* environment_value(const char* name) noexcept {
 }
 
 uptr auxiliary_value(uptr kind, uptr otherwise) noexcept {
-    const AuxiliaryEntry* entry = start_info.auxiliary;
-    if (entry == nullptr) {
+    if (start_environment == nullptr) {
         return otherwise;
     }
+    char** end = start_environment;
+    while (*end != nullptr) {
+        ++end;
+    }
+    const AuxiliaryEntry* entry = reinterpret_cast<const AuxiliaryEntry*>(end + 1);
     for (; entry->kind != 0; ++entry) {
         if (entry->kind == kind) {
             return entry->value;

@@ -1,6 +1,7 @@
 // What compilers and libgcc may want of a C library besides memory.cc, for freestanding programs
 // that are built with other flags than ours. Nothing in Oxbow needs any of it. All are weak, and
 // the object is linked in only where something asks for one of them.
+#include "start.h"
 #include "types.h"
 
 #if !__STDC_HOSTED__
@@ -13,6 +14,17 @@ extern "C" {
 /// -fno-stack-protector.
 [[gnu::weak]] constinit oxbow::uptr __stack_chk_guard =
     static_cast<oxbow::uptr>(0x5bd1e995a7c40b00u);
+
+/// Makes the word random. start.cc calls it where it is linked in, and before any function that has
+/// the word on its stack; it cannot have a guard itself. (Spelled so, both compilers know the
+/// attribute.)
+[[gnu::used]] void __attribute__((no_stack_protector)) oxbow_randomize_stack_guard() noexcept {
+    const oxbow::u8* random = oxbow::start_random_bytes();
+    for (oxbow::usize i = 1; random != nullptr && i < sizeof(oxbow::uptr); ++i) {
+        // The lowest byte stays zero, so that no string can be read across the guard.
+        reinterpret_cast<oxbow::u8*>(&__stack_chk_guard)[i] = random[i];
+    }
+}
 
 /// Called when that comparison fails: the stack was overwritten.
 [[noreturn, gnu::weak]] void __stack_chk_fail() noexcept {

@@ -15,7 +15,11 @@
 
 #if __STDC_HOSTED__
 
-int main(int argc, char** argv) {
+extern "C" [[gnu::weak]] int oxbow_main(int argc, char** argv, char** environment);
+
+/// Weak, as is what it calls, so that all of Oxbow's objects may be linked straight into a program
+/// with a main of its own.
+[[gnu::weak]] int main(int argc, char** argv) {
     // A C library may have moved the environment, but not argv: what follows it is still the above.
     oxbow::remember_start(argc, argv);
     return oxbow_main(argc, argv, argv + argc + 1);
@@ -27,23 +31,17 @@ int main(int argc, char** argv) {
 
 asm(OXBOW_ARCH_START);
 
-/// The word that compilers on most machines compare for -fstack-protector (runtime.cc). It is there
-/// only if some object uses it.
-extern "C" [[gnu::weak]] oxbow::uptr __stack_chk_guard;
+/// In runtime.cc, which is linked in only where some object has a guarded stack.
+extern "C" [[gnu::weak]] void oxbow_randomize_stack_guard() noexcept;
 
-/// What `_start` calls. It sets the stack guard, so it cannot have one. (Spelled so, both compilers
-/// know the last attribute.)
+/// What `_start` calls. The guard changes while it runs, so it cannot have one.
 extern "C" [[noreturn, gnu::used, gnu::visibility("hidden")]] void
     __attribute__((no_stack_protector)) oxbow_start(oxbow::uptr* stack) noexcept {
     const int argc = static_cast<int>(stack[0]);
     char** argv = reinterpret_cast<char**>(stack + 1);
     oxbow::remember_start(argc, argv);
-    if (&__stack_chk_guard != nullptr) {
-        const oxbow::u8* random = oxbow::start_random_bytes();
-        for (oxbow::usize i = 0; random != nullptr && i < sizeof(oxbow::uptr); ++i) {
-            // The lowest byte stays zero, so that no string can be read across the guard.
-            reinterpret_cast<oxbow::u8*>(&__stack_chk_guard)[i] = i == 0 ? 0 : random[i];
-        }
+    if (&oxbow_randomize_stack_guard != nullptr) {
+        oxbow_randomize_stack_guard();
     }
     const int status = oxbow_main(argc, argv, argv + argc + 1);
     for (;;) {
