@@ -8,6 +8,8 @@
 
 namespace oxbow {
 
+class Text;
+
 /// One name, as the enumerators and constants in syscall/abi_uring*.h are spelled, and the first
 /// mainline kernel that has it: "6.18" is {6, 18}. Distributions carry some back to older kernels,
 /// so the version is for people; what a kernel has is for Features to say.
@@ -33,5 +35,8 @@ inline constexpr u32 sqe_flags_named = 7;
 [[nodiscard]] KernelName feature_name(u32 bit) noexcept;
 [[nodiscard]] KernelName enter_flag_name(u32 bit) noexcept;
 [[nodiscard]] KernelName sqe_flag_name(u32 bit) noexcept;
+
+/// Appends the names of the abi::setup flags, with `between` between them.
+void add_setup_flags(Text& text, u32 flags, const char* between) noexcept;
 
 } // namespace oxbow

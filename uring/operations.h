@@ -7,7 +7,7 @@
 //     prep::link(*write);
 //
 // What follows user_data is what prep::<name> takes behind its entry; uring/prep_*.h documents
-// each.
+// each. (A path is opened with openat: Ring::open opens the ring.)
 #pragma once
 
 #include "prep.h"
@@ -17,10 +17,10 @@ namespace oxbow {
 // A macro, because a function's name is the one thing that a template cannot pass on.
 #define OXBOW_OPERATION(name, get)                                                                 \
     template <class... Arguments>                                                                  \
-    [[nodiscard]] abi::Sqe* name(u64 user_data, Arguments... arguments) noexcept {                 \
+    [[nodiscard]] abi::Sqe* name(u64 user_data, Arguments&&... arguments) noexcept {               \
         abi::Sqe* const sqe = static_cast<Self*>(this)->get();                                     \
         if (sqe != nullptr) [[likely]] {                                                           \
-            prep::name(*sqe, arguments...);                                                        \
+            prep::name(*sqe, static_cast<Arguments&&>(arguments)...);                              \
             sqe->user_data = user_data;                                                            \
         }                                                                                          \
         return sqe;                                                                                \
@@ -55,7 +55,6 @@ class RingOperations {
     OXBOW_OPERATION(pipe, get_sqe)
     OXBOW_OPERATION(pipe_direct, get_sqe)
 
-    OXBOW_OPERATION(open, get_sqe)
     OXBOW_OPERATION(open_direct, get_sqe)
     OXBOW_OPERATION(openat, get_sqe)
     OXBOW_OPERATION(openat_direct, get_sqe)

@@ -59,7 +59,7 @@ struct PollUpdate {
     u64 user_data = 0;
     bool change_events = false; ///< to `events`; only the lowest 16 bits can change
     u32 events = 0;
-    bool multishot = false; ///< with change_events: go on until told otherwise
+    bool multishot = false; ///< with change_events; kernels so far keep what the poll was armed as
 };
 
 /// Changes a poll in flight; ends with 0. The poll itself posts nothing, unless its new events hold

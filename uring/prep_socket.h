@@ -134,7 +134,7 @@ struct GroupReceiveOptions {
     bool poll_first = false; ///< as ReceiveOptions
     bool bundle = false;     ///< 6.10: several buffers at once, see recv_bundle
     u32 bytes_each = 0;      ///< 6.17: most per completion, for fairness; 0: as the buffers allow
-    u32 bytes_total = 0;     ///< 6.17: ends after so many in all; 0: no limit
+    u32 bytes_total = 0;     ///< 6.17: ends with the receive that reaches it; 0: no limit
 };
 
 namespace detail {

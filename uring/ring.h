@@ -42,11 +42,27 @@ struct [[nodiscard]] Entered {
     [[nodiscard]] bool ok() const noexcept { return error == 0; }
 };
 
+class Ring;
+
+/// What only some rings do: SQPOLL, rewinding, 128-byte entries, 32-byte completions, no
+/// descriptor. ring_uncommon.cc.
+struct UncommonRing {
+    static constexpr u32 setup_flags = abi::setup::sqpoll | abi::setup::sq_rewind |
+                                       abi::setup::sqe128 | abi::setup::cqe32 |
+                                       abi::setup::cqe_mixed | abi::setup::registered_fd_only;
+    static const UncommonRing table;
+
+    void (*adopt)(Ring& ring) noexcept;
+    Sqe* (*get_sqe)(Ring& ring) noexcept;
+    i32 (*submit)(Ring& ring, u32 count) noexcept;
+    void (*after_enter)(Ring& ring, i32 result) noexcept;
+    const Cqe* (*next)(Ring& ring, u32& slots) noexcept;
+};
+
 class Ring : public RingOperations<Ring> {
   public:
     // Each operation as one call: operations.h.
     using RingOperations::close;
-    using RingOperations::open;
 
     constexpr Ring() noexcept = default;
     Ring(const Ring&) = delete;
@@ -56,7 +72,37 @@ class Ring : public RingOperations<Ring> {
 
     /// Sets a ring up and maps it. 0, or a negative errno with the cause in `reason`; after an
     /// error nothing is left open or mapped. Options: ring_options.h.
-    [[nodiscard]] i32 open(const RingOptions& options, Reason* reason = nullptr) noexcept;
+    ///
+    /// Inline, because constant options then decide what is linked: a program that never asks for
+    /// SQPOLL, unusual entries or memory of its own does not carry them (`make size`).
+    [[nodiscard, gnu::always_inline]] i32 open(const RingOptions& options,
+                                               Reason* reason = nullptr) noexcept {
+        Reason unread;
+        Reason& answer = reason != nullptr ? *reason : unread;
+        u32 preferred_flags = preferred_flags_of(options);
+        if (((options.flags | preferred_flags) & UncommonRing::setup_flags) != 0) {
+            uncommon_ = &UncommonRing::table;
+        }
+        i32 result = 0;
+        if (reason != nullptr) {
+            *reason = {};
+        }
+        if (reason != nullptr || options.preferred_flags != RingOptions{}.preferred_flags) {
+            result = check_options(options, preferred_flags, answer);
+        }
+        if (result == 0 && (options.flags & abi::setup::no_mmap) != 0) {
+            result = provide_memory(options, answer);
+        }
+        if (result != 0) {
+            close();
+            return result;
+        }
+        result = open_checked(options, preferred_flags, answer);
+        if (result == 0 && reason != nullptr) {
+            *reason = {};
+        }
+        return result;
+    }
 
     /// Unmaps and closes. What is in flight is cancelled by the kernel in its own time, and may
     /// still write to buffers until then: reap everything first. A closed ring may be opened again;
@@ -74,9 +120,7 @@ class Ring : public RingOperations<Ring> {
         if (sq_.tail == sq_.limit) [[unlikely]] {
             return get_sqe_slowly();
         }
-        Sqe* const sqe = sq_.entry + (sq_.tail++ & sq_.mask);
-        __builtin_memset(static_cast<void*>(sqe), 0, sizeof(Sqe));
-        return sqe;
+        return hand_out();
     }
 
     /// A 128-byte entry, of a ring with setup::sqe128 or setup::sqe_mixed; nullptr where it is full
@@ -109,7 +153,7 @@ class Ring : public RingOperations<Ring> {
         if (count != 0 || must_get_events()) {
             flags |= abi::enter::getevents;
         }
-        if (to_submit == 0 || (flags & uncommon) != 0) [[unlikely]] {
+        if (to_submit == 0 || (flags & uncommon_submit) != 0) [[unlikely]] {
             return submit_uncommonly(count);
         }
         store_release(sq_.shared_tail, sq_.tail);
@@ -120,8 +164,8 @@ class Ring : public RingOperations<Ring> {
     /// it is never applied twice. -EINTR is passed up: call again with the same `deadline_ns`.
     Entered submit_and_wait(const Wait& wait) noexcept;
 
-    /// Submits and waits with entry `index` of the region registered by register_wait_region:
-    /// nothing is copied into the kernel. 6.13; -EINVAL: no such region or entry.
+    /// Submits and waits with entry `index` of a WaitRegion (wait_region.h): nothing is copied into
+    /// the kernel. -EFAULT: no such region or entry; -EINVAL: the ring polls its devices. 6.13.
     Entered submit_and_wait_registered(u32 count, u32 index) noexcept;
 
     /// Waits until the SQPOLL thread has made room for an entry. 0 at once in other rings. 5.10.
@@ -136,7 +180,7 @@ class Ring : public RingOperations<Ring> {
     /// Entries that get_sqe can hand out now.
     [[nodiscard]] u32 sq_space_left() const noexcept { return sq_.entries - sq_ready(); }
     /// Entries that the kernel dropped as out of range: always 0, the index array is the identity.
-    [[nodiscard]] u32 sq_dropped() const noexcept { return load_relaxed(sq_.shared_dropped); }
+    [[nodiscard]] u32 sq_dropped() const noexcept { return load_relaxed(sq_shared_dropped_); }
 
     // ---- Completion ------------------------------------------------------------------------
 
@@ -149,7 +193,7 @@ class Ring : public RingOperations<Ring> {
     /// The oldest completion, valid until `seen`, or nullptr. Enters the kernel only where that can
     /// bring one: overflowed completions, task work waiting, or polled I/O.
     [[nodiscard]] const Cqe* peek() noexcept {
-        if (cq_.step == CqStep::one && cq_ready() != 0) [[likely]] {
+        if (plain_completions_ && cq_ready() != 0) [[likely]] {
             return cq_.next;
         }
         return peek_slowly();
@@ -166,7 +210,7 @@ class Ring : public RingOperations<Ring> {
     void advance(u32 slots) noexcept {
         OXBOW_CHECK(slots <= cq_ready(), "more completions given back than there are");
         const u32 head = *cq_.shared_head + slots; // ours alone to write
-        cq_.next = slot(head);
+        cq_.next = cq_.entry + ((head & cq_.mask) << cqe_shift_);
         store_release(cq_.shared_head, head);
     }
 
@@ -197,7 +241,7 @@ class Ring : public RingOperations<Ring> {
     }
     /// Completions that the kernel dropped for want of room or memory.
     [[nodiscard]] u32 cq_overflow_count() const noexcept {
-        return load_relaxed(cq_.shared_overflow);
+        return load_relaxed(cq_shared_overflow_);
     }
 
     /// The second half of a big completion; only where cqe_flag::big or setup::cqe32 says there is.
@@ -227,6 +271,8 @@ class Ring : public RingOperations<Ring> {
     /// Changes the number of entries in place; what is queued on both sides moves along. 6.13, and
     /// only with setup::defer_taskrun. -EINVAL: not such a ring. -EOVERFLOW: what is queued does
     /// not fit. After an error with Stage::map_* in `reason` the ring is closed, else unchanged.
+    /// (Up to Linux 7.2 the kernel forgets what is queued across index 2^32, because
+    /// io_uring/register.c copies while head < tail; a drained ring loses nothing.)
     [[nodiscard]] i32 resize(u32 entries, u32 completion_entries = 0,
                              Reason* reason = nullptr) noexcept;
 
@@ -244,44 +290,37 @@ class Ring : public RingOperations<Ring> {
     [[nodiscard]] u32 features() const noexcept { return features_; }
     [[nodiscard]] bool has(u32 feature) const noexcept { return (features_ & feature) == feature; }
     [[nodiscard]] u32 sq_entries() const noexcept { return sq_.entries; }
-    [[nodiscard]] u32 cq_entries() const noexcept { return cq_.entries; }
+    [[nodiscard]] u32 cq_entries() const noexcept { return is_open() ? cq_.mask + 1 : 0; }
 
     /// From 6.15 on a wait is not counted as iowait (feature::no_iowait), since an idle loop is not
     /// a slow disk; `true` brings the kernel's old accounting back.
     void count_as_iowait(bool counted) noexcept;
 
   private:
-    /// How for_each and peek walk the completion queue.
-    enum class CqStep : u8 { one, two, mixed };
-
     struct SubmissionQueue {
-        Sqe* entry = nullptr;
-        u32 tail = 0;  // prepared up to here; the kernel sees it at the next flush
-        u32 limit = 0; // get_sqe may hand out up to here without another look
-        u32 mask = 0;
-        u32 entries = 0; // 0: the ring is closed
+        Sqe* entry = nullptr; // before io_uring_setup: memory of setup::no_mmap
+        u32 tail = 0;         // prepared up to here; the kernel sees it at the next flush
+        u32 limit = 0;        // get_sqe may hand out up to here without another look
         u32* shared_head = nullptr;
         u32* shared_tail = nullptr;
         u32* shared_flags = nullptr;
-        u32* shared_dropped = nullptr;
+        u32 mask = 0;
+        u32 entries = 0; // 0: the ring is closed
     };
 
     struct CompletionQueue {
-        const Cqe* entry = nullptr;
-        const Cqe* next = nullptr; // where the head is
-        const Cqe* wrap = nullptr; // behind the last slot
-        u32 mask = 0;              // of 16-byte slots
         u32* shared_head = nullptr;
         const u32* shared_tail = nullptr;
-        u32* shared_flags = nullptr; // nullptr before 5.8
-        const u32* shared_overflow = nullptr;
-        u32 entries = 0;
-        CqStep step = CqStep::one;
+        const Cqe* next = nullptr;  // where the head is
+        const Cqe* entry = nullptr; // as above
+        const Cqe* wrap = nullptr;  // behind the last slot
+        u32 mask = 0;               // of slots
+        u32 big_flag = 0;           // in a mixed queue: what marks a completion of two slots
     };
 
     /// In enter_flags_, and never shown to the kernel: this ring's submit is not the common one
     /// (SQPOLL, rewinding, 128-byte entries). It is the sign bit, the cheapest one to look at.
-    static constexpr u32 uncommon = 1u << 31;
+    static constexpr u32 uncommon_submit = 1u << 31;
 
     struct Mapping {
         void* address = nullptr;
@@ -289,7 +328,14 @@ class Ring : public RingOperations<Ring> {
     };
 
     friend struct RingMapper;
+    friend struct UncommonRing;
+    friend struct RingUncommonly;
 
+    [[nodiscard]] i32 provide_memory(const RingOptions& options, Reason& reason) noexcept;
+    [[nodiscard]] i32 open_checked(const RingOptions& options, u32 preferred_flags,
+                                   Reason& reason) noexcept;
+
+    [[nodiscard]] bool has_cq_flags() const noexcept;
     [[nodiscard]] bool polls_sq() const noexcept {
         return (setup_flags_ & abi::setup::sqpoll) != 0;
     }
@@ -300,19 +346,22 @@ class Ring : public RingOperations<Ring> {
         return (setup_flags_ & abi::setup::sqe128) != 0;
     }
     [[nodiscard]] u32 slots_of(const Cqe& cqe) const noexcept {
-        return cq_.step == CqStep::mixed && (cqe.flags & abi::cqe_flag::big) != 0 ? 2 : 1;
-    }
-    /// Where a mixed queue would wrap inside a big completion, the kernel fills its last slot.
-    [[nodiscard]] bool is_filler(const Cqe& cqe) const noexcept {
-        return cq_.step == CqStep::mixed && (cqe.flags & abi::cqe_flag::skip) != 0;
-    }
-    [[nodiscard]] const Cqe* slot(u32 index) const noexcept {
-        return cq_.entry + ((index & cq_.mask) << (cq_.step == CqStep::two ? 1 : 0));
+        return (cqe.flags & cq_.big_flag) != 0 ? 2 : 1;
     }
 
+    Sqe* hand_out() noexcept {
+        Sqe* const sqe = sq_.entry + (sq_.tail++ & sq_.mask);
+        __builtin_memset(static_cast<void*>(sqe), 0, sizeof(Sqe));
+        return sqe;
+    }
     Sqe* get_sqe_slowly() noexcept;
     const Cqe* peek_slowly() noexcept;
-    const Cqe* next_of(u32& slots) noexcept;
+    /// The next completion among `slots` filled slots; fillers are given back and taken off
+    /// `slots`.
+    const Cqe* next_of(u32& slots) noexcept {
+        return plain_completions_ ? (slots != 0 ? cq_.next : nullptr)
+                                  : uncommon_->next(*this, slots);
+    }
     u32 fetch_completions() noexcept;
     void look_at_sq_head() noexcept;
 
@@ -322,10 +371,8 @@ class Ring : public RingOperations<Ring> {
     u32 flush() noexcept;
     u32 publish_to_thread() noexcept;
     [[nodiscard]] u32 wakeup_flag() const noexcept;
-    void move_leftovers(i32 result) noexcept;
     i32 enter_once(u32 to_submit, u32 count, u32 flags, const void* argument = nullptr,
                    usize argument_bytes = 0) noexcept;
-    i32 submit_to_thread(u32 count) noexcept;
     [[nodiscard]] u64 now_ns() const noexcept;
     [[nodiscard]] u64 deadline_of(const Wait& wait) const noexcept;
     Entered enter_until(const Wait& wait, bool submits) noexcept;
@@ -333,19 +380,28 @@ class Ring : public RingOperations<Ring> {
     i32 enter_timed(u32 to_submit, const Wait& wait, u64 deadline_ns) noexcept;
     i32 poll_until(const Wait& wait, u64 deadline_ns) noexcept;
 
+    // What every round touches comes first, in two cache lines.
+    i32 enter_fd_ = -1;
+    u32 enter_flags_ = 0; // registered_ring, no_iowait and uncommon_submit, in every enter
     SubmissionQueue sq_;
     CompletionQueue cq_;
     i32 fd_ = -1;
-    i32 enter_fd_ = -1;
-    u32 enter_flags_ = 0; // registered_ring, no_iowait and `uncommon`, in every enter
     u32 setup_flags_ = 0;
     u32 features_ = 0;
-    u32 clock_ = abi::clock::monotonic;
+    bool plain_completions_ = false; // 16 bytes each
+    u8 sqe_shift_ = 0;               // 1 with 128-byte entries: they are twice as far apart
+    u8 cqe_shift_ = 0;               // 1 with 32-byte completions
     bool dontfork_ = false;
+    u32 clock_ = abi::clock::monotonic;
+    u32* sq_shared_dropped_ = nullptr;
+    u32* cq_shared_flags_ = nullptr;
+    const u32* cq_shared_overflow_ = nullptr;
     Mapping sq_ring_;
     Mapping cq_ring_; // empty where one mapping holds both
     Mapping entries_;
     Mapping own_memory_; // with setup::no_mmap and no memory from the caller
+    const UncommonRing* uncommon_ = nullptr;
+    void (*release_fd_)(Ring&) noexcept = nullptr; // while the descriptor is registered
 };
 
 template <class Visitor>
@@ -359,7 +415,7 @@ inline u32 Ring::for_each(Visitor&& visit) noexcept {
         }
         tail = *cq_.shared_head + count;
     }
-    if (cq_.step != CqStep::one) [[unlikely]] {
+    if (!plain_completions_) [[unlikely]] {
         u32 visited = 0;
         u32 slots = count;
         for (const Cqe* cqe = next_of(slots); cqe != nullptr; cqe = next_of(slots)) {

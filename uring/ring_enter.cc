@@ -47,61 +47,36 @@ bool Ring::has_completions(u32 count) const noexcept {
     return cq_ready() >= count;
 }
 
-/// A ring that rewinds is read from its first slot at every enter (7.0), so that what a short
-/// submit left over has to move there.
-void Ring::move_leftovers(i32 result) noexcept {
-    if (!rewinds() || result <= 0) {
-        return;
-    }
-    const u32 done = static_cast<u32>(result);
-    const u32 slots_per_entry = has_big_entries() ? 2 : 1;
-    __builtin_memmove(static_cast<void*>(sq_.entry), sq_.entry + usize{done} * slots_per_entry,
-                      usize{sq_.tail - done} * slots_per_entry * sizeof(Sqe));
-    sq_.tail -= done;
-}
-
 i32 Ring::enter_once(u32 to_submit, u32 count, u32 flags, const void* argument,
                      usize argument_bytes) noexcept {
     OXBOW_CHECK(is_open(), "a closed ring was entered");
-    const i32 result = kernel::io_uring_enter(
-        enter_fd_, to_submit, count, (flags | enter_flags_) & ~uncommon, argument, argument_bytes);
-    move_leftovers(result);
+    const i32 result =
+        kernel::io_uring_enter(enter_fd_, to_submit, count,
+                               (flags | enter_flags_) & ~uncommon_submit, argument, argument_bytes);
+    if (uncommon_ != nullptr) {
+        uncommon_->after_enter(*this, result);
+    }
     return result;
 }
 
 // ---- Submitting ---------------------------------------------------------------------------------
 
+/// A ring that is not the common one, or nothing to submit.
 i32 Ring::submit_uncommonly(u32 count) noexcept {
     OXBOW_CHECK(is_open(), "submit on a closed ring");
-    if (polls_sq()) {
-        return submit_to_thread(count);
+    if ((enter_flags_ & uncommon_submit) != 0) {
+        return uncommon_->submit(*this, count);
     }
-    const u32 to_submit = flush();
-    const bool must_wait = count != 0 && !has_completions(count);
-    const bool must_fetch = count == 0 && must_get_events();
-    if (to_submit == 0 && !must_wait && !must_fetch) {
+    if (count != 0 ? has_completions(count) : !must_get_events()) {
         return 0;
     }
-    return enter_once(to_submit, count, count != 0 || must_fetch ? enter::getevents : 0);
-}
-
-/// With SQPOLL the entries are the thread's from the moment they are published, so that an error of
-/// the call that wakes it or waits does not take them back.
-i32 Ring::submit_to_thread(u32 count) noexcept {
-    const u32 fresh = publish_to_thread();
-    u32 flags = wakeup_flag();
-    if (!has_completions(count) || must_get_events()) {
-        flags |= enter::getevents;
-    }
-    if (flags == 0) {
-        return static_cast<i32>(fresh);
-    }
-    const i32 result = enter_once(0, has_completions(count) ? 0 : count, flags);
-    return result < 0 ? result : static_cast<i32>(fresh);
+    return kernel::io_uring_enter(enter_fd_, 0, count, enter_flags_ | enter::getevents);
 }
 
 i32 Ring::get_events() noexcept {
-    return enter_once(0, 0, enter::getevents);
+    OXBOW_CHECK(is_open(), "get_events on a closed ring");
+    return kernel::io_uring_enter(enter_fd_, 0, 0,
+                                  (enter_flags_ & ~uncommon_submit) | enter::getevents);
 }
 
 i32 Ring::wait_for_sq_room() noexcept {
@@ -156,8 +131,8 @@ Entered Ring::submit_and_wait(const Wait& wait) noexcept {
     return enter_until(wait, true);
 }
 
-/// One enter in the usual case. Another where the kernel consumed entries and so did not say how
-/// its wait ended, or stopped at a malformed entry and did not wait.
+/// One enter in the usual case. Another where the kernel stopped at a malformed entry and so did
+/// not wait, where it cannot time a wait, and while a polled ring has nothing yet.
 Entered Ring::enter_until(const Wait& wait, bool submits) noexcept {
     const u64 deadline_ns = deadline_of(wait);
     u32 submitted = 0;
@@ -168,34 +143,31 @@ Entered Ring::enter_until(const Wait& wait, bool submits) noexcept {
         } else if (submits) {
             to_submit = flush();
         }
-        const bool has_enough =
-            has_completions(wait.count) && (wait.count != 0 || !must_get_events());
-        if (to_submit == 0 && has_enough && wakeup_flag() == 0) {
+        const bool fetches = wait.count == 0 && must_get_events();
+        if (to_submit == 0 && has_completions(wait.count) && !fetches && wakeup_flag() == 0) {
             return {0, submitted};
         }
         const i32 result = enter_timed(to_submit, wait, deadline_ns);
         submitted += result > 0 ? static_cast<u32>(result) : 0;
-        const bool all_consumed = polls_sq() || !submits || sq_ready() == 0;
-        const bool done = has_completions(wait.count) && all_consumed;
-        if (done && (result >= 0 || result == -Errno::etime || result == -Errno::eintr)) {
+        const bool is_short = !polls_sq() && to_submit != 0 && sq_ready() != 0;
+        const bool ended_early = result == -Errno::etime || result == -Errno::eintr;
+        if (has_completions(wait.count) && !is_short && (result >= 0 || ended_early)) {
             return {0, submitted};
         }
-        if (result < 0) {
-            return {result, submitted};
+        if (result < 0 || (is_short && result == 0)) {
+            return {result < 0 ? result : -Errno::eagain, submitted};
         }
-        if (result == 0 && to_submit == 0) {
-            const i32 why = why_early(wait, deadline_ns);
-            if (why <= 0) {
-                return {why, submitted};
-            }
-        } else if (result == 0 || (wait.min_wait_usec != 0 && has_completions(1) && all_consumed)) {
-            return {0, submitted};
+        const bool has_waited = !is_short && (to_submit == 0 || has(abi::feature::ext_arg));
+        const i32 why = has_waited ? why_early(wait, deadline_ns) : 1;
+        if (why <= 0) {
+            return {why, submitted};
         }
     }
 }
 
-/// Why a wait ended with too few completions and no error, which the kernel does as soon as there
-/// is one (io_cqring_wait): an errno, 0 where that was asked for, or 1 to wait on.
+/// Why a wait ended with too few completions and no error. The kernel hides the reason as soon as
+/// it has consumed an entry or posted one completion (io_cqring_wait), but there are only two: the
+/// time was up, or a signal came. An errno, 0 where that end was asked for, or 1 to wait on.
 i32 Ring::why_early(const Wait& wait, u64 deadline_ns) const noexcept {
     if (deadline_ns != Wait::for_ever && now_ns() >= deadline_ns) {
         return has_completions(1) && wait.min_wait_usec != 0 ? 0 : -Errno::etime;

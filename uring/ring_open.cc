@@ -1,131 +1,127 @@
-// Opening and closing a ring: setup flags are tried best first, then the rings are mapped.
+// Opening, resizing and closing a ring: setup flags are tried best first, then the rings are
+// mapped.
 #include "ring.h"
 
 #include "../syscall/abi_memory.h"
-#include "../syscall/call.h"
+#include "../syscall/call_file.h"
+#include "../syscall/call_memory.h"
 #include "../syscall/errno.h"
 
 namespace oxbow {
 
 namespace setup = abi::setup;
 
+namespace {
+
+/// New flags have always taken the next higher bit, so that dropping the highest one, again and
+/// again, is the ladder from the best set down to the plainest.
+[[nodiscard]] u32 without_newest_flag(u32 flags) noexcept {
+    u32 bit = setup::sq_rewind;
+    while (bit > flags) {
+        bit >>= 1;
+    }
+    return flags & ~bit;
+}
+
+} // namespace
+
 /// Turns RingOptions into a mapped ring. A struct of its own, so that ring.h need not name the
 /// steps.
 struct RingMapper {
     Ring& ring;
     Reason& reason;
+    i32 error = 0;
     abi::Params params = {};
 
-    i32 refuse(Stage stage, i32 error) noexcept {
+    i32 refuse(Stage stage, i32 result) noexcept {
         reason.stage = stage;
-        reason.error = error;
-        reason.setup_flags = params.flags;
-        return error;
+        reason.error = result;
+        error = result;
+        return result;
     }
 
-    /// Memory for setup::no_mmap: the caller's, or our own with room to align.
-    [[nodiscard]] i32 provide_memory(const RingOptions& options) noexcept {
-        if ((options.flags & setup::no_mmap) == 0 || options.memory != nullptr) {
-            return 0;
-        }
-        const usize bytes = static_cast<usize>(required_bytes(options)) + page_bytes_max;
-        const long mapped =
-            kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
-                         abi::map::anonymous | abi::map::private_, -1, 0);
-        if (is_error(mapped)) {
-            return refuse(Stage::memory, static_cast<i32>(mapped));
-        }
-        ring.own_memory_ = {reinterpret_cast<void*>(mapped), bytes};
-        return 0;
-    }
-
-    /// What io_uring_setup is asked for in one attempt.
-    void describe(const RingOptions& options, u32 flags) noexcept {
+    /// Asks io_uring_setup once. A descriptor or index, or a negative errno.
+    [[nodiscard]] i32 attempt(const RingOptions& options, u32 flags, u32 entries,
+                              u32 completion_entries) noexcept {
         params = {};
         params.flags = flags;
         params.sq_thread_idle = options.sq_thread_idle_ms;
-        if ((flags & setup::sq_aff) != 0) {
-            params.sq_thread_cpu = options.sq_thread_cpu;
-        }
-        if ((flags & setup::attach_wq) != 0) {
-            params.wq_fd = static_cast<u32>(options.attach_wq_fd);
-        }
-        if (options.completion_entries != 0) {
+        params.sq_thread_cpu = options.sq_thread_cpu; // these two are read with their flag only
+        params.wq_fd = static_cast<u32>(options.attach_wq_fd);
+        params.cq_off.user_addr = address_of(ring.cq_.entry);
+        params.sq_off.user_addr = address_of(ring.sq_.entry);
+        if (completion_entries != 0) {
             params.flags |= setup::cqsize;
-            params.cq_entries = options.completion_entries;
+            params.cq_entries = completion_entries;
         }
-        if ((flags & setup::no_mmap) != 0) {
-            const u64 base = options.memory != nullptr
-                                 ? address_of(options.memory)
-                                 : ring_detail::page_multiple(address_of(ring.own_memory_.address));
-            params.cq_off.user_addr = base;
-            params.sq_off.user_addr = base + layout_of(options).rings_bytes;
-        }
+        reason.setup_flags = params.flags;
+        reason.entries = entries;
+        return kernel::io_uring_setup(entries, &params);
     }
 
     /// Goes down the ladder of preferred flags while the kernel answers EINVAL, then down in size
-    /// while it answers ENOMEM and the caller allows it. A descriptor or index, or the last error.
-    [[nodiscard]] i32 set_up(RingOptions options) noexcept {
-        u32 preferred = compatible_preferred_flags(options);
+    /// while it answers ENOMEM and the caller allows it.
+    [[nodiscard]] i32 set_up(const RingOptions& options, u32 preferred) noexcept {
+        u32 entries = options.entries;
+        u32 completion_entries = options.completion_entries;
         for (;;) {
-            reason.entries = options.entries;
-            reason.needed_bytes = required_bytes(options);
-            describe(options, options.flags | preferred);
-            const i32 result = kernel::io_uring_setup(options.entries, &params);
+            const i32 result =
+                attempt(options, options.flags | preferred, entries, completion_entries);
             if (result == -Errno::einval && preferred != 0) {
                 preferred = without_newest_flag(preferred);
             } else if (result == -Errno::enomem && options.entries_min != 0 &&
-                       options.entries / 2 >= options.entries_min) {
-                options.entries /= 2;
-                options.completion_entries /= 2;
+                       entries / 2 >= options.entries_min) {
+                entries /= 2;
+                completion_entries /= 2;
             } else {
-                return result < 0 ? refuse(Stage::setup, result) : result;
+                return result;
             }
         }
     }
 
-    /// Maps `bytes` of the ring's descriptor and keeps them from forked children if so wished.
-    [[nodiscard]] i32 map(Ring::Mapping& mapping, u64 bytes, u64 offset, Stage stage) noexcept {
-        const usize length = static_cast<usize>(bytes);
+    /// Maps `bytes` of the ring's descriptor and keeps them from forked children if so wished. Does
+    /// nothing after an error, or where there is memory of setup::no_mmap.
+    [[nodiscard]] char* map(Ring::Mapping& mapping, u64 memory, u32 bytes, u64 offset) noexcept {
+        if (memory != 0) {
+            return reinterpret_cast<char*>(static_cast<uptr>(memory));
+        }
+        if (error != 0) {
+            return nullptr;
+        }
         const long mapped =
-            kernel::mmap(nullptr, length, abi::protection::read | abi::protection::write,
+            kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
                          abi::map::shared | abi::map::populate, ring.fd_, offset);
         if (is_error(mapped)) {
-            return refuse(stage, static_cast<i32>(mapped));
+            const Stage stage = &mapping == &ring.entries_ ? Stage::map_entries : Stage::map_rings;
+            (void)refuse(stage, static_cast<i32>(mapped));
+            return nullptr;
         }
-        mapping = {reinterpret_cast<void*>(mapped), length};
+        mapping = {reinterpret_cast<void*>(mapped), bytes};
         if (ring.dontfork_) {
-            // Older kernels without MADV_DONTFORK for such mappings do not exist; a refusal would
-            // only bring the traditional behaviour back.
-            (void)kernel::madvise(mapping.address, length, abi::madvice::dontfork);
+            // A refusal would only bring the traditional behaviour back.
+            (void)kernel::madvise(mapping.address, bytes, abi::madvice::dontfork);
         }
-        return 0;
+        return reinterpret_cast<char*>(mapped);
     }
 
-    [[nodiscard]] u64 entry_bytes() const noexcept {
-        return (params.flags & setup::sqe128) != 0 ? 2 * sizeof(Sqe) : sizeof(Sqe);
-    }
-
-    [[nodiscard]] i32 map_all() noexcept {
-        const u64 cqe_bytes = (params.flags & setup::cqe32) != 0 ? sizeof(BigCqe) : sizeof(Cqe);
-        u64 sq_bytes = params.sq_off.array + u64{4} * params.sq_entries;
-        if ((params.flags & setup::no_sqarray) != 0) {
-            sq_bytes = 0; // no array, and kernels that new have one mapping for all
+    /// Maps both rings and the entries.
+    i32 map_and_point() noexcept {
+        u32 sq_bytes = params.sq_off.array + 4 * params.sq_entries;
+        const u32 cq_bytes = params.cq_off.cqes + ((16 * params.cq_entries) << ring.cqe_shift_);
+        const bool single = (params.features & abi::feature::single_mmap) != 0; // 5.4
+        if (single && sq_bytes < cq_bytes) {
+            sq_bytes = cq_bytes;
         }
-        u64 cq_bytes = params.cq_off.cqes + cqe_bytes * params.cq_entries;
-        const bool single = (params.features & abi::feature::single_mmap) != 0;
-        if (single) {
-            sq_bytes = cq_bytes = sq_bytes > cq_bytes ? sq_bytes : cq_bytes;
+        char* const sq =
+            map(ring.sq_ring_, params.cq_off.user_addr, sq_bytes, abi::mmap_offset::sq_ring);
+        char* const cq = single ? sq : map(ring.cq_ring_, 0, cq_bytes, abi::mmap_offset::cq_ring);
+        char* const entries =
+            map(ring.entries_, params.sq_off.user_addr, (64 * params.sq_entries) << ring.sqe_shift_,
+                abi::mmap_offset::sqes);
+        if (error == 0) {
+            point(sq, cq, entries);
         }
-        i32 result = map(ring.sq_ring_, sq_bytes, abi::mmap_offset::sq_ring, Stage::map_rings);
-        if (result == 0 && !single) {
-            result = map(ring.cq_ring_, cq_bytes, abi::mmap_offset::cq_ring, Stage::map_rings);
-        }
-        if (result == 0) {
-            result = map(ring.entries_, entry_bytes() * params.sq_entries, abi::mmap_offset::sqes,
-                         Stage::map_entries);
-        }
-        return result;
+        return error;
     }
 
     /// Fills in the pointers from the offsets that the kernel gave; no two kernels agree on them.
@@ -138,69 +134,31 @@ struct RingMapper {
         s.shared_head = word(sq, params.sq_off.head);
         s.shared_tail = word(sq, params.sq_off.tail);
         s.shared_flags = word(sq, params.sq_off.flags);
-        s.shared_dropped = word(sq, params.sq_off.dropped);
+        ring.sq_shared_dropped_ = word(sq, params.sq_off.dropped);
         s.entries = params.sq_entries;
         s.mask = params.sq_entries - 1;
         s.tail = load_relaxed(s.shared_tail);
         s.limit = s.tail; // the first get_sqe looks how much room there is
         if ((params.flags & setup::no_sqarray) == 0) {
+            u32* const array = word(sq, params.sq_off.array);
             for (u32 index = 0; index < s.entries; ++index) {
-                *word(sq, params.sq_off.array + 4 * index) = index;
+                array[index] = index;
             }
         }
         Ring::CompletionQueue& c = ring.cq_;
         c.entry = reinterpret_cast<Cqe*>(cq + params.cq_off.cqes);
         c.shared_head = word(cq, params.cq_off.head);
         c.shared_tail = word(cq, params.cq_off.tail);
-        c.shared_overflow = word(cq, params.cq_off.overflow);
-        c.shared_flags = params.cq_off.flags != 0 ? word(cq, params.cq_off.flags) : nullptr;
-        c.entries = params.cq_entries;
+        ring.cq_shared_overflow_ = word(cq, params.cq_off.overflow);
+        ring.cq_shared_flags_ = word(cq, params.cq_off.flags);
         c.mask = params.cq_entries - 1;
-        c.step = (params.flags & setup::cqe32) != 0       ? Ring::CqStep::two
-                 : (params.flags & setup::cqe_mixed) != 0 ? Ring::CqStep::mixed
-                                                          : Ring::CqStep::one;
-        c.next = ring.slot(*c.shared_head);
-        c.wrap = c.entry + c.entries;
+        c.next = c.entry + ((*c.shared_head & c.mask) << ring.cqe_shift_);
+        c.wrap = c.entry + params.cq_entries;
     }
 
-    [[nodiscard]] i32 map_and_point() noexcept {
-        if ((params.flags & setup::no_mmap) != 0) {
-            char* const rings = reinterpret_cast<char*>(static_cast<uptr>(params.cq_off.user_addr));
-            point(rings, rings,
-                  reinterpret_cast<void*>(static_cast<uptr>(params.sq_off.user_addr)));
-            return 0;
-        }
-        const i32 result = map_all();
-        if (result == 0) {
-            char* const sq = static_cast<char*>(ring.sq_ring_.address);
-            char* const cq = static_cast<char*>(ring.cq_ring_.address);
-            point(sq, cq != nullptr ? cq : sq, ring.entries_.address);
-        }
-        return result;
-    }
-
-    void adopt(i32 descriptor) noexcept {
-        ring.setup_flags_ = params.flags;
-        ring.features_ = params.features;
-        ring.enter_fd_ = descriptor;
-        ring.enter_flags_ = 0;
-        if ((params.flags & (setup::sqpoll | setup::sq_rewind | setup::sqe128)) != 0) {
-            ring.enter_flags_ |= Ring::uncommon;
-        }
-        if ((params.flags & setup::registered_fd_only) != 0) {
-            ring.enter_flags_ |= abi::enter::registered_ring;
-        } else {
-            ring.fd_ = descriptor;
-        }
-        if ((params.features & abi::feature::no_iowait) != 0) {
-            ring.enter_flags_ |= abi::enter::no_iowait;
-        }
-    }
-
-    static void unmap(Ring::Mapping& mapping) noexcept {
-        if (mapping.address != nullptr) {
+    static void unmap(const Ring::Mapping& mapping) noexcept {
+        if (mapping.bytes != 0) {
             (void)kernel::munmap(mapping.address, mapping.bytes);
-            mapping = {};
         }
     }
 
@@ -211,64 +169,58 @@ struct RingMapper {
     }
 };
 
-i32 Ring::open(const RingOptions& options, Reason* reason) noexcept {
+i32 Ring::open_checked(const RingOptions& options, u32 preferred_flags, Reason& reason) noexcept {
     OXBOW_CHECK(!is_open(), "Ring::open of a ring that is open");
-    Reason unread = {};
-    Reason& answer = reason != nullptr ? *reason : unread;
-    answer = {};
-    RingMapper mapper{*this, answer};
-    answer.entries = options.entries;
-    answer.setup_flags = options.flags;
-    answer.fault = fault_of(options);
-    if (answer.fault != OptionFault::none) {
-        answer.stage = Stage::options;
-        return answer.error = -Errno::einval;
-    }
-    dontfork_ = options.dontfork;
-    i32 result = mapper.provide_memory(options);
-    if (result == 0) {
-        result = mapper.set_up(options);
-    }
-    if (result >= 0) {
-        mapper.adopt(result);
+    RingMapper mapper{*this, reason};
+    i32 result = mapper.set_up(options, preferred_flags);
+    if (result < 0) {
+        (void)mapper.refuse(Stage::setup, result);
+    } else {
+        fd_ = enter_fd_ = result;
+        setup_flags_ = mapper.params.flags;
+        features_ = mapper.params.features;
+        dontfork_ = options.dontfork;
+        if ((features_ & abi::feature::no_iowait) != 0) {
+            enter_flags_ = abi::enter::no_iowait;
+        }
+        plain_completions_ = true;
+        if (uncommon_ != nullptr) {
+            uncommon_->adopt(*this);
+        }
         result = mapper.map_and_point();
     }
     if (result < 0) {
         close();
         return result;
     }
-    answer = {};
     return 0;
 }
 
 void Ring::close() noexcept {
     RingMapper::unmap_queues(*this);
-    if (fd_is_registered()) {
-        (void)unregister_ring_fd();
+    if (release_fd_ != nullptr) {
+        release_fd_(*this);
     }
     if (fd_ >= 0) {
         // Linux frees the descriptor whatever close returns (close(2), NOTES).
         (void)kernel::close(fd_);
     }
     RingMapper::unmap(own_memory_);
-    sq_ = {};
-    cq_ = {};
+    // A closed ring is all zero, but for these.
+    __builtin_memset(static_cast<void*>(this), 0, sizeof(*this));
     fd_ = -1;
     enter_fd_ = -1;
-    enter_flags_ = 0;
-    setup_flags_ = 0;
-    features_ = 0;
     clock_ = abi::clock::monotonic;
 }
 
 // Defined here because it maps again what `open` mapped.
 i32 Ring::resize(u32 entries, u32 completion_entries, Reason* reason) noexcept {
     OXBOW_CHECK(is_open(), "Ring::resize of a closed ring");
-    Reason unread = {};
+    Reason unread;
     Reason& answer = reason != nullptr ? *reason : unread;
     answer = {};
-    RingMapper mapper{*this, answer};
     answer.entries = entries;
+    RingMapper mapper{*this, answer};
     // Prepared entries move along only if the kernel can see them.
     const u32 prepared = sq_.tail;
     (void)flush();
@@ -286,6 +238,7 @@ i32 Ring::resize(u32 entries, u32 completion_entries, Reason* reason) noexcept {
     mapper.params.flags = setup_flags_;
     mapper.params.features = features_;
     RingMapper::unmap_queues(*this);
+    sq_ring_ = cq_ring_ = entries_ = {};
     const i32 mapped = mapper.map_and_point();
     if (mapped < 0) {
         close();

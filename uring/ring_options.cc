@@ -1,7 +1,7 @@
 // Checks ring options before the kernel is asked, because its only answer would be EINVAL.
 #include "ring_options.h"
 
-#include "../syscall/types.h"
+#include "../syscall/errno.h"
 
 namespace oxbow {
 
@@ -107,23 +107,24 @@ OptionFault fault_of(const RingOptions& options) noexcept {
     return fault == OptionFault::none ? fault_of_memory(options) : fault;
 }
 
-u32 compatible_preferred_flags(const RingOptions& options) noexcept {
-    u32 preferred = options.preferred_flags & ~options.flags & known_flags;
-    if (any_of(options.flags | preferred, setup::coop_taskrun | setup::defer_taskrun)) {
-        preferred |= setup::taskrun_flag & ~options.flags;
+i32 check_options(const RingOptions& options, u32& preferred_flags, Reason& reason) noexcept {
+    preferred_flags &= known_flags;
+    // The newest flag first: they refine older ones.
+    for (u32 bit = setup::sq_rewind; bit != 0; bit >>= 1) {
+        if (fault_of_flags(options.flags | preferred_flags) == OptionFault::none) {
+            break;
+        }
+        preferred_flags &= ~bit;
     }
-    while (preferred != 0 && fault_of_flags(options.flags | preferred) != OptionFault::none) {
-        preferred = without_newest_flag(preferred);
+    reason.fault = fault_of(options);
+    reason.entries = options.entries;
+    reason.setup_flags = options.flags;
+    reason.needed_bytes = required_bytes(options);
+    if (reason.fault == OptionFault::none) {
+        return 0;
     }
-    return preferred;
-}
-
-u32 without_newest_flag(u32 flags) noexcept {
-    u32 bit = setup::sq_rewind;
-    while (bit > flags) {
-        bit >>= 1;
-    }
-    return flags & ~bit;
+    reason.stage = Stage::options;
+    return reason.error = -Errno::einval;
 }
 
 } // namespace oxbow

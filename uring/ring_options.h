@@ -109,11 +109,19 @@ namespace ring_detail {
 /// What is wrong with the options before any kernel is asked.
 [[nodiscard]] OptionFault fault_of(const RingOptions& options) noexcept;
 
-/// The preferred flags that can go with the required ones, with taskrun_flag where it is of use.
-[[nodiscard]] u32 compatible_preferred_flags(const RingOptions& options) noexcept;
+/// The preferred flags, and taskrun_flag where it is of use.
+[[nodiscard]] constexpr u32 preferred_flags_of(const RingOptions& options) noexcept {
+    constexpr u32 task_run = abi::setup::coop_taskrun | abi::setup::defer_taskrun;
+    u32 preferred = options.preferred_flags;
+    if (((options.flags | preferred) & task_run) != 0) {
+        preferred |= abi::setup::taskrun_flag;
+    }
+    return preferred & ~options.flags;
+}
 
-/// `flags` without its newest one. New flags have always taken the next higher bit, so that
-/// dropping the highest one, again and again, is the ladder from the best set down to the plainest.
-[[nodiscard]] u32 without_newest_flag(u32 flags) noexcept;
+/// 0, or -EINVAL and the fault in `reason`. Takes the preferred flags that cannot go with the
+/// required ones off `preferred_flags`.
+[[nodiscard]] i32 check_options(const RingOptions& options, u32& preferred_flags,
+                                Reason& reason) noexcept;
 
 } // namespace oxbow

@@ -34,6 +34,7 @@ i32 Ring::register_ring_fd() noexcept {
     }
     enter_fd_ = static_cast<i32>(update.offset);
     enter_flags_ |= abi::enter::registered_ring;
+    release_fd_ = [](Ring& ring) noexcept { (void)ring.unregister_ring_fd(); };
     return 0;
 }
 
@@ -49,6 +50,7 @@ i32 Ring::unregister_ring_fd() noexcept {
     }
     enter_fd_ = fd_;
     enter_flags_ &= ~abi::enter::registered_ring;
+    release_fd_ = nullptr;
     return 0;
 }
 
@@ -71,17 +73,23 @@ i32 Ring::use_clock(u32 clock) noexcept {
     return result;
 }
 
+/// Before 5.8 there is no such word, and its offset is 0: that is where the mapping begins.
+bool Ring::has_cq_flags() const noexcept {
+    const void* const base = cq_ring_.address != nullptr ? cq_ring_.address : sq_ring_.address;
+    return cq_shared_flags_ != base;
+}
+
 bool Ring::eventfd_enabled() const noexcept {
-    return cq_.shared_flags == nullptr ||
-           (load_relaxed(cq_.shared_flags) & abi::cq_flag::eventfd_disabled) == 0;
+    return !has_cq_flags() ||
+           (load_relaxed(cq_shared_flags_) & abi::cq_flag::eventfd_disabled) == 0;
 }
 
 i32 Ring::enable_eventfd(bool enabled) noexcept {
-    if (cq_.shared_flags == nullptr) {
-        return enabled ? 0 : -Errno::eopnotsupp; // before 5.8 it cannot be turned off
+    if (!has_cq_flags()) {
+        return enabled ? 0 : -Errno::eopnotsupp;
     }
-    const u32 flags = load_relaxed(cq_.shared_flags);
-    store_release(cq_.shared_flags, enabled ? flags & ~abi::cq_flag::eventfd_disabled
+    const u32 flags = load_relaxed(cq_shared_flags_);
+    store_release(cq_shared_flags_, enabled ? flags & ~abi::cq_flag::eventfd_disabled
                                             : flags | abi::cq_flag::eventfd_disabled);
     return 0;
 }
