@@ -1,0 +1,215 @@
+# Oxbow's build for GNU make: no configure step, nothing generated, nothing needed but a compiler and binutils.
+# `make help` lists the targets. Everything that is written goes under $(BUILD), which may lie outside the tree.
+#
+#   make CXX=clang++ CXXFLAGS=-O3      another compiler; your flags come after ours and so win over them
+#   make CROSS_COMPILE=aarch64-linux-gnu- BUILD=/tmp/arm64      another machine, another place
+#   make V=1                           the whole commands instead of one word and a file
+#   make WARNINGS=-Wall                without -Werror, for a compiler that is newer than this file
+
+SANITIZE ?=
+# Objects with and without sanitizers must never mix, so each set has a directory of its own.
+BUILD ?= build$(if $(SANITIZE),/$(SANITIZE))
+PREFIX ?= /usr/local
+TESTFLAGS ?=
+CASE ?=
+FORMAT ?=
+
+# `origin` tells make's own default (`g++`, `ar`) from a value that a person gave.
+ifeq ($(origin CXX),default)
+CXX := $(CROSS_COMPILE)g++
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS_COMPILE)ar
+endif
+STRIP ?= $(CROSS_COMPILE)strip
+NM ?= $(CROSS_COMPILE)nm
+SIZE ?= $(CROSS_COMPILE)size
+# What the checks that need a second compiler use.
+OTHER_CXX ?= $(if $(findstring clang,$(CXX)),g++,clang++)
+OTHER_BUILD := $(BUILD)/$(if $(findstring clang,$(OTHER_CXX)),clang,gcc)
+JOBS ?= $(shell nproc)
+
+# ------------------------------------------------------------------------------------------ flags
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+COMMON := -std=c++20 -O2 -g $(WARNINGS)
+# Sanitizer builds are the debug builds too: OXBOW_CHECK is on in them.
+ifneq ($(SANITIZE),)
+COMMON += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZERS := -fsanitize=$(SANITIZE)
+endif
+# No exceptions, RTTI or guarded statics: their run-time support lives in libraries that a program
+# without libc does not have. Position-independent with hidden symbols, so that one archive serves
+# an executable and a shared library alike, at no cost. aarch64's outlined atomics would pull in libgcc.
+LIBRARY := $(COMMON) -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector \
+	-ffunction-sections -fdata-sections -fPIC -fvisibility=hidden
+ifneq ($(findstring aarch64,$(shell $(CXX) -dumpmachine)),)
+LIBRARY += -mno-outline-atomics
+endif
+# -ffreestanding keeps the compiler from putting strlen, bcmp and other libc calls into our loops.
+FREESTANDING := $(LIBRARY) -ffreestanding -fno-asynchronous-unwind-tables
+NO_LIBC := -nostdlib -static -Wl,-u,_start -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none
+
+# ---------------------------------------------------------------------------------------- sources
+# What a program without libc needs besides is an archive of its own: inside liboxbow.a the linker
+# would take our small memcpy for a hosted program's too. (start.cc compiled as hosted, which goes
+# into the others, is no more than a `main` for programs that define oxbow_main and none.)
+START := $(wildcard $(addprefix syscall/,start.cc environment.cc memory.cc runtime.cc))
+SYSCALL := $(filter-out %/start.cc %/memory.cc %/runtime.cc,$(wildcard syscall/*.cc))
+RING := $(SYSCALL) $(filter-out uring/engine%,$(wildcard uring/*.cc))
+ALL := $(RING) $(wildcard loop/*.cc uring/engine*.cc epoll/*.cc io/*.cc)
+TESTS := $(filter-out test/numbers_check.cc,$(wildcard test/*.cc))
+EXAMPLES := $(patsubst example/%.cc,%,$(wildcard example/*.cc))
+# A peer is measured where its header is installed.
+LIBURING := $(wildcard /usr/include/liburing.h /usr/local/include/liburing.h)
+BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
+	$(if $(LIBURING),,%_liburing.cc),$(wildcard bench/*.cc)))
+FORMATTED := $(wildcard syscall/*.[ch]* loop/*.[ch]* uring/*.[ch]* epoll/*.[ch]* io/*.[ch]* \
+	test/*.[ch]* test/*/*.cc example/*.[ch]* bench/*.[ch]*)
+
+INSTALLED := $(wildcard syscall/*.h loop/*.h uring/*.h epoll/*.h io/*.h uring/compat/*.h)
+
+NUMBERS := $(patsubst %.cc,$(BUILD)/%.o,$(wildcard test/numbers_check.cc))
+TEST_PROGRAMS := $(BUILD)/test/oxbow-test $(if $(SANITIZE),,$(BUILD)/test/oxbow-test-freestanding)
+HOSTED_EXAMPLES := $(EXAMPLES:%=$(BUILD)/example/%)
+STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
+ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
+
+# ---------------------------------------------------------------------------------------- targets
+.PHONY: all archives examples tests demo info check check-freestanding asan ubsan cross symbols layers \
+	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: archives examples ## build the archives and the examples (the default)
+archives: $(ARCHIVES) ## build liboxbow-ring.a, liboxbow.a and liboxbow-start.a (for programs without libc)
+examples: $(HOSTED_EXAMPLES) $(STATIC_EXAMPLES) ## build example/*.cc, each hosted and as NAME-static without libc
+tests: $(TEST_PROGRAMS) $(NUMBERS) ## build the test programs, hosted and without libc
+
+demo: $(BUILD)/example/copy-static ## copy a file with the static no-libc program; verify it, and time it beside cp
+	@sh example/demo.sh $<
+info: $(BUILD)/example/info ## print what this kernel's io_uring offers
+	@$<
+check: ## build and run all tests with both compilers, then symbols, layers, size and headers
+	+@$(ENVIRONMENT) MAKE='$(MAKE)' JOBS='$(JOBS)' sh test/check.sh $(TESTFLAGS)
+check-freestanding: $(BUILD)/test/oxbow-test-freestanding ## build and run the tests without libc
+	$< $(TESTFLAGS)
+# Tests that provoke a fault in a child look for its signal, so the sanitizer must not catch it.
+asan: ## build the tests with AddressSanitizer and run them
+	+@ASAN_OPTIONS=handle_segv=0 $(MAKE) --no-print-directory SANITIZE=address BUILD=$(BUILD)/asan run-tests
+ubsan: ## build the tests with UndefinedBehaviorSanitizer and run them
+	+@$(MAKE) --no-print-directory SANITIZE=undefined BUILD=$(BUILD)/ubsan run-tests
+run-tests: $(TEST_PROGRAMS)
+	$< $(TESTFLAGS)
+cross: ## compile and link the tests for the other machines, and run what qemu-user can
+	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
+cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) symbols
+bench: $(BENCHES) ## measure beside liburing and hand-written code (CASE=nop, FORMAT=json)
+	@$(ENVIRONMENT) CASE='$(CASE)' FORMAT='$(FORMAT)' sh bench/run.sh
+symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmove and memcmp
+	@NM='$(NM)' sh test/symbols.sh $^
+layers: ## fail on an include that runs against syscall <- loop <- uring, epoll <- io
+	@sh test/layers.sh .
+size: $(BUILD)/size/nop $(STATIC_EXAMPLES) ## print the pinned sizes and fail on one that grew
+	@SIZE='$(SIZE)' NOP_TEXT_LIMIT=$(if $(findstring clang,$(CXX)),2560,2048) sh test/size.sh $^
+headers: ## compile each header alone, with both compilers, hosted and freestanding
+	@JOBS='$(JOBS)' sh test/headers.sh '$(CXX)' '$(OTHER_CXX)'
+abi: ## compare our ABI with the newest kernel headers to be had (fetches a few Debian packages)
+	+@$(ENVIRONMENT) MAKE='$(MAKE)' JOBS='$(JOBS)' sh test/newest_headers.sh
+vendor: ## build a sample parent project in each way that a user can take Oxbow in
+	+@$(ENVIRONMENT) MAKE='$(MAKE)' JOBS='$(JOBS)' sh test/vendor.sh
+format: ## rewrite the sources as .clang-format says
+	clang-format -i $(FORMATTED)
+format-check: ## fail if `make format` would change a file
+	clang-format --dry-run --Werror $(FORMATTED)
+tidy: ## run clang-tidy over the library and the examples
+	clang-tidy --quiet $(ALL) $(START) $(EXAMPLES:%=example/%.cc) -- $(filter-out -mno-outline-atomics,$(LIBRARY))
+clean: ## remove $(BUILD)
+	rm -rf $(BUILD)
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		awk -F '\t' '{ printf "  make %-18s  %s\n", $$1, $$2 }'
+
+# What the scripts need to know of this call of make.
+ENVIRONMENT = BUILD='$(BUILD)' CXX='$(CXX)' OTHER_CXX='$(OTHER_CXX)' OTHER_BUILD='$(OTHER_BUILD)'
+
+# ------------------------------------------------------------------------------------------ rules
+# run(word, command): prints the command with V=1, and else the word and the file that it makes.
+ifeq ($(V),1)
+run = mkdir -p $(@D) && $2
+else
+run = @mkdir -p $(@D) && printf '  %-5s %s\n' '$1' '$@' && $2
+endif
+
+# Everything depends on this file and on the Makefile; this one changes when the compiler or a flag
+# does: so nothing is ever a mixture of two settings.
+SETTING = $(CXX) $(FREESTANDING) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)
+$(BUILD)/setting: FORCE
+	@mkdir -p $(@D) && echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
+
+# objects(directory, flags): how a source becomes an object of one kind. The user's flags come last.
+define objects
+$(BUILD)/$1/%.o: %.cc $(BUILD)/setting Makefile
+	$$(call run,CXX,$$(CXX) $2 $$(CPPFLAGS) $$(CXXFLAGS) $$(LAST) -MMD -MP -c $$< -o $$@)
+endef
+$(eval $(call objects,obj,$$(FREESTANDING)))
+$(eval $(call objects,obj-hosted,$$(LIBRARY)))
+# The hosted tests are a debug build, where misuse traps; those without libc are a release build.
+$(eval $(call objects,test/obj,$$(LIBRARY) -DOXBOW_TEST_HOOK -DOXBOW_DEBUG))
+$(eval $(call objects,test/obj-freestanding,$$(FREESTANDING) -DOXBOW_TEST_HOOK))
+$(eval $(call objects,program/obj,$$(COMMON)))
+$(eval $(call objects,program/obj-freestanding,$$(FREESTANDING) -Os))
+# The pinned size is that of one setting, whatever the user's flags are.
+$(eval $(call objects,size,$$(FREESTANDING)))
+
+$(BUILD)/size/%.o: LAST = -Os
+
+object = $(patsubst %.cc,$(BUILD)/$1/%.o,$2)
+archive = $(call run,AR,rm -f $@ && $(AR) rcs $@ $(filter %.o,$^))
+hosted_link = $(call run,LINK,$(CXX) $(CXXFLAGS) $(SANITIZERS) $(filter %.o %.a,$^) $(LDFLAGS) -o $@)
+# `-u _start` pulls the entry out of its archive; the linker alone would not.
+no_libc_link = $(call run,LINK,$(CXX) $(CXXFLAGS) $(NO_LIBC) $(filter %.o %.a,$^) $(LDFLAGS) -o $@)
+
+MAIN := $(patsubst %.cc,$(BUILD)/obj-hosted/%.o,$(wildcard syscall/start.cc))
+$(BUILD)/liboxbow-ring.a: $(call object,obj,$(RING)) $(MAIN)
+	$(archive)
+$(BUILD)/liboxbow.a: $(call object,obj,$(ALL)) $(MAIN)
+	$(archive)
+$(BUILD)/liboxbow-start.a: $(call object,obj,$(START))
+	$(archive)
+
+$(BUILD)/test/oxbow-test: $(call object,test/obj,$(sort $(START) $(ALL)) $(TESTS))
+	$(hosted_link)
+$(BUILD)/test/oxbow-test-freestanding: $(call object,test/obj-freestanding,$(sort $(START) $(ALL)) $(TESTS))
+	$(no_libc_link)
+# The machine's own numbers against ours: static_asserts, so compiling it is the test.
+$(BUILD)/test/numbers_check.o: test/numbers_check.cc $(BUILD)/setting
+	$(call run,CXX,$(CXX) $(COMMON) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@)
+
+$(HOSTED_EXAMPLES): $(BUILD)/example/%: $(BUILD)/program/obj/example/%.o $(BUILD)/liboxbow.a
+	$(hosted_link)
+$(STATIC_EXAMPLES): $(BUILD)/example/%-static: $(BUILD)/program/obj-freestanding/example/%.o \
+		$(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
+	$(no_libc_link) && $(STRIP) $@
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/program/obj/bench/%.o $(BUILD)/liboxbow.a
+	$(hosted_link) $(if $(findstring liburing,$@),-luring)
+$(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(RING)))
+	$(archive)
+$(BUILD)/size/nop: $(BUILD)/size/test/size/nop.o $(BUILD)/size/liboxbow.a
+	$(no_libc_link) && $(STRIP) $@
+
+# What the compiler found each object to include.
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---------------------------------------------------------------------------------------- install
+VERSION := $(shell awk '/^project.oxbow/ { print $$3 }' CMakeLists.txt)
+install: archives ## install headers, archives and pkg-config files under $(DESTDIR)$(PREFIX)
+	@set -e; for header in $(INSTALLED); do \
+		install -D -m 644 $$header $(DESTDIR)$(PREFIX)/include/oxbow/$$header; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(ARCHIVES)
+	@set -e; for name in oxbow oxbow-ring; do mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig; \
+		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$${prefix}/lib|' -e 's|@NAME@|'$$name'|' \
+			-e 's|@VERSION@|$(VERSION)|' cmake/oxbow.pc.in \
+			> $(DESTDIR)$(PREFIX)/lib/pkgconfig/$$name.pc; done
+uninstall: ## remove what `make install` put there
+	rm -rf $(DESTDIR)$(PREFIX)/include/oxbow
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,$(notdir $(ARCHIVES)) pkgconfig/oxbow.pc pkgconfig/oxbow-ring.pc)

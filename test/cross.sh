@@ -1,0 +1,46 @@
+#!/bin/sh
+# cross.sh [VARIANT...]: for each machine, compiles and links everything that needs no libc with all
+# warnings as errors, compares our system-call numbers with that machine's <sys/syscall.h>, checks
+# symbols and headers, and runs tests: all of them where this kernel runs the program itself (i386 on
+# x86-64), else those that need no io_uring, which qemu-user does not have.
+# arm is built in both of its instruction sets, and again at -O0 with frame pointers, where r7
+# holds both the frame and the system-call number.
+set -u
+: "${BUILD:=build}" "${CROSS_TESTS:=arch_*,start_*,memory_*,abi_*,errno_*,text_*,prep_*}"
+. ./test/tally.sh
+frame='-O0 -fno-omit-frame-pointer'
+
+# The name of a variant, the prefix of its tools, its package, its emulator, and its flags.
+variants="i386      i686-linux-gnu-      g++-i686-linux-gnu      qemu-i386-static
+aarch64   aarch64-linux-gnu-   g++-aarch64-linux-gnu   qemu-aarch64-static
+arm       arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -marm
+thumb     arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -mthumb
+arm-O0    arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -marm $frame
+thumb-O0  arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -mthumb $frame
+riscv64   riscv64-linux-gnu-   g++-riscv64-linux-gnu   qemu-riscv64-static"
+
+while read -r name prefix package emulator flags; do
+    case " $* " in *" $name "* | '  ') ;; *) continue ;; esac
+    if ! command -v "${prefix}g++" > /dev/null; then
+        skip "$name" "${prefix}g++ is not installed (Debian: $package)"
+        continue
+    fi
+    out=$BUILD/cross/$name
+    case "$name" in
+    thumb | *-O0) headers= ;; # the same compiler's headers have just been checked
+    *) headers=headers ;;
+    esac
+    program=$out/test/oxbow-test-freestanding
+    step "$name: build" $make BUILD="$out" CROSS_COMPILE="$prefix" \
+        CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= cross-programs $headers || continue
+    if "$program" --list > /dev/null 2>&1; then
+        step "$name: all tests, on this kernel" "$program"
+    elif command -v "$emulator" > /dev/null; then
+        step "$name: tests $CROSS_TESTS, in $emulator" "$emulator" "$program" "--filter=$CROSS_TESTS"
+    else
+        skip "$name: tests" "$emulator is not installed (Debian: qemu-user-static)"
+    fi
+done << END
+$variants
+END
+summary
