@@ -12,6 +12,7 @@
 //          0, 0
 //          the strings and random bytes that the above point to
 #include "start.h"
+#include "syscall.h"
 
 #if __STDC_HOSTED__
 
@@ -22,12 +23,15 @@ extern "C" [[gnu::weak]] int oxbow_main(int argc, char** argv, char** environmen
 [[gnu::weak]] int main(int argc, char** argv) {
     // A C library may have moved the environment, but not argv: what follows it is still the above.
     oxbow::remember_start(argc, argv);
+    if (&oxbow_main == nullptr) {
+        constexpr char text[] = "oxbow: this program defines neither main nor oxbow_main\n";
+        (void)oxbow::invoke(oxbow::number::write, 2, &text[0], sizeof(text) - 1);
+        return 127;
+    }
     return oxbow_main(argc, argv, argv + argc + 1);
 }
 
 #else
-
-#include "syscall.h"
 
 asm(OXBOW_ARCH_START);
 

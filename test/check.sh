@@ -26,5 +26,7 @@ step "symbols, $CXX" $make BUILD="$BUILD" CXX="$CXX" symbols
 step layers $make BUILD="$BUILD" CXX="$CXX" layers
 step size $make BUILD="$BUILD" CXX="$CXX" size
 step headers $make BUILD="$BUILD" CXX="$CXX" headers
+step "README's program" sh test/readme.sh "$CXX"
+step 'ABI structs are all compared' sh test/abi_names.sh
 step 'the checks themselves' sh test/checks.sh
 summary
