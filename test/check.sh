@@ -13,6 +13,8 @@ run_all() {
     step "build with $compiler in $directory" $make BUILD="$directory" CXX="$compiler" all tests || return
     step "tests, hosted, $compiler" "$directory/test/oxbow-test" "$@"
     step "tests, without libc, $compiler" "$directory/test/oxbow-test-freestanding" "$@"
+    step "copy, $compiler" env CXX="$compiler" sh test/copy_test.sh \
+        "$directory/example/copy" "$directory/example/copy-static"
 }
 
 run_all "$BUILD" "$CXX" "$@"
