@@ -153,9 +153,9 @@ struct ProvidedBuffers {
 
 /// Gives buffers to a group, for select_buffer. A buffer that was used is gone from the group until
 /// it is given again. Where there are buffer rings (5.19), they are faster and need no entry. Ends
-/// with 0 or, on older kernels, the number given. -E2BIG: none, or more than 65535; -EOVERFLOW: count
-/// times size; -EINVAL: an id beyond 65535, or the group is a buffer ring. The memory is the kernel's until a
-/// completion names the buffer or it is removed. 5.7.
+/// with 0 or, on older kernels, the number given. -E2BIG: none, or more than 65535; -EOVERFLOW:
+/// count times size; -EINVAL: an id beyond 65535, or the group is a buffer ring. The memory is the
+/// kernel's until a completion names the buffer or it is removed. 5.7.
 inline void provide_buffers(abi::Sqe& sqe, const ProvidedBuffers& buffers) noexcept {
     detail::start(sqe, abi::Opcode::provide_buffers, static_cast<i32>(buffers.count));
     sqe.addr = address_of(buffers.memory);

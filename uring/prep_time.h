@@ -140,8 +140,9 @@ inline void link_timeout_ns(abi::Sqe& sqe, const LinkTimeoutNs& timeout) noexcep
 //
 // What is cancelled always completes through its own entry: with -ECANCELED, with -EINTR, or with
 // what it had done by then. The cancel itself ends with 0, or with the number that it cancelled
-// where it was to take all, or where that was a waitid or a futex (io_uring/cancel.c). -ENOENT: nothing matched; -EALREADY: it runs and cannot be stopped, its
-// completion will follow. A cancel is done by the time that submit returns.
+// where it was to take all, or where that was a waitid or a futex (io_uring/cancel.c). -ENOENT:
+// nothing matched; -EALREADY: it runs and cannot be stopped, its completion will follow. A cancel
+// is done by the time that submit returns.
 
 /// How many a cancel takes.
 enum class CancelScope : u32 {

@@ -165,7 +165,8 @@ class Ring : public RingOperations<Ring> {
     Entered submit_and_wait(const Wait& wait) noexcept;
 
     /// Submits and waits with entry `index` of a WaitRegion (wait_region.h): nothing is copied into
-    /// the kernel. -EFAULT: no such region or entry; -EINVAL: the ring polls its devices. 6.13.
+    /// the kernel. -EFAULT: no such region or entry; -EINVAL: the ring polls its devices. Where
+    /// entries were consumed, -ETIME stands for a signal too: the kernel does not tell. 6.13.
     Entered submit_and_wait_registered(u32 count, u32 index) noexcept;
 
     /// Waits until the SQPOLL thread has made room for an entry. 0 at once in other rings. 5.10.

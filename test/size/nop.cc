@@ -1,5 +1,5 @@
-// The smallest whole program: opens a ring, sends one no-op through it, looks at the answer, closes.
-// `make size` pins how much text this takes without libc.
+// The smallest whole program: opens a ring, sends one no-op through it, looks at the answer,
+// closes. `make size` pins how much text this takes without libc.
 #include "../../syscall/start.h"
 #include "../../uring/ring.h"
 
