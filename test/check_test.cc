@@ -82,6 +82,19 @@ TEST(check_entry_of_a_closed_ring) {
 }
 
 #if defined(OXBOW_DEBUG)
+TEST(check_closed_ring_used) {
+    check_ending(ending_of([]() noexcept {
+                     Ring ring;
+                     (void)ring.submit();
+                 }),
+                 "the submission queue of a closed ring was used");
+    check_ending(ending_of([]() noexcept {
+                     Ring ring;
+                     (void)ring.peek();
+                 }),
+                 "the completion queue of a closed ring was used");
+}
+
 TEST(check_ring_opened_twice) {
     check_ending(ending_of([]() noexcept {
                      FakeKernel kernel;

@@ -7,6 +7,8 @@
 # cannot make. Runs as root (then some parts run as nobody) and as a user.
 set -u
 : "${CXX:=g++}"
+# What whoever started us left open (the job server of make, for one) would count against ulimit -n.
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 root=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d "${TMPDIR:-/tmp}/oxbow-copy.XXXXXX") || exit 1
 background=

@@ -256,6 +256,23 @@ TEST(ring_open_keeps_mappings_from_children) {
     ring.close();
 }
 
+TEST(ring_open_keeps_memory_of_its_own_from_children) {
+    Ring ring;
+    const i32 result = ring.open({.entries = 8, .flags = setup::no_mmap});
+    if (result == -Errno::einval) {
+        SKIP_IF_MISSING(false, 6, 5, "no_mmap");
+    }
+    CHECK_OK(result);
+    const uptr page = reinterpret_cast<uptr>(ring.get_sqe()) & ~uptr{page_bytes_max - 1};
+    CHECK_EQ(in_child([page]() noexcept {
+                 u8 pages[32] = {};
+                 CHECK_ERRNO(kernel::mincore(reinterpret_cast<void*>(page), 1, pages),
+                             Errno::enomem);
+             }),
+             0);
+    ring.close();
+}
+
 TEST(ring_open_closes_on_exec) {
     Ring ring;
     CHECK_OK(ring.open({.entries = 1}));

@@ -77,6 +77,7 @@ class Ring : public RingOperations<Ring> {
     /// SQPOLL, unusual entries or memory of its own does not carry them (`make size`).
     [[nodiscard, gnu::always_inline]] i32 open(const RingOptions& options,
                                                Reason* reason = nullptr) noexcept {
+        OXBOW_CHECK(!is_open(), "Ring::open of a ring that is open");
         Reason unread;
         Reason& answer = reason != nullptr ? *reason : unread;
         u32 preferred_flags = preferred_flags_of(options);
@@ -174,6 +175,7 @@ class Ring : public RingOperations<Ring> {
 
     /// Prepared entries that the kernel has not consumed.
     [[nodiscard]] u32 sq_ready() const noexcept {
+        OXBOW_CHECK(is_open(), "the submission queue of a closed ring was used");
         // The kernel's own word on what it consumed; nothing is guessed from what enter answered. A
         // ring that rewinds (7.0) keeps its head at 0.
         return sq_.tail - load_acquire(sq_.shared_head);
@@ -188,6 +190,7 @@ class Ring : public RingOperations<Ring> {
     /// Completion queue slots that are filled; makes no system call. In a mixed ring a big one is
     /// two.
     [[nodiscard]] u32 cq_ready() const noexcept {
+        OXBOW_CHECK(is_open(), "the completion queue of a closed ring was used");
         return load_acquire(cq_.shared_tail) - *cq_.shared_head;
     }
 
@@ -277,11 +280,11 @@ class Ring : public RingOperations<Ring> {
     [[nodiscard]] i32 resize(u32 entries, u32 completion_entries = 0,
                              Reason* reason = nullptr) noexcept;
 
-    /// -1 where the ring has only an index.
-    [[nodiscard]] i32 fd() const noexcept { return fd_; }
     /// The clock that waits are measured by: abi::clock::monotonic (at first) or boottime. 6.12.
     [[nodiscard]] i32 use_clock(u32 clock) noexcept;
 
+    /// -1 where the ring has only an index.
+    [[nodiscard]] i32 fd() const noexcept { return fd_; }
     /// What io_uring_enter takes: the descriptor or the registered index.
     [[nodiscard]] i32 enter_fd() const noexcept { return enter_fd_; }
     [[nodiscard]] bool fd_is_registered() const noexcept {

@@ -21,6 +21,9 @@ i32 Ring::provide_memory(const RingOptions& options, Reason& reason) noexcept {
         }
         own_memory_ = {reinterpret_cast<void*>(mapped), bytes};
         base = ring_detail::page_multiple(static_cast<uptr>(mapped));
+        if (options.dontfork) {
+            (void)kernel::madvise(own_memory_.address, bytes, abi::madvice::dontfork);
+        }
     } else if ((base & (page_bytes_max - 1)) != 0 || options.memory_bytes < layout.total_bytes()) {
         // The kernel does not know how much there is: too little would be overrun.
         reason.stage = Stage::memory;

@@ -170,7 +170,6 @@ struct RingMapper {
 };
 
 i32 Ring::open_checked(const RingOptions& options, u32 preferred_flags, Reason& reason) noexcept {
-    OXBOW_CHECK(!is_open(), "Ring::open of a ring that is open");
     RingMapper mapper{*this, reason};
     i32 result = mapper.set_up(options, preferred_flags);
     if (result < 0) {

@@ -40,6 +40,7 @@ struct RingOptions {
     usize memory_bytes = 0;
 
     /// Keeps the ring out of forked children (MADV_DONTFORK), who would otherwise move its indices.
+    /// Memory of the caller is left as it is.
     bool dontfork = true;
 };
 
