@@ -16,7 +16,8 @@
 
 #if __STDC_HOSTED__
 
-extern "C" [[gnu::weak]] int oxbow_main(int argc, char** argv, char** environment);
+// A program with a main of its own need not have it.
+#pragma weak oxbow_main
 
 /// Weak, as is what it calls, so that all of Oxbow's objects may be linked straight into a program
 /// with a main of its own.
