@@ -16,6 +16,7 @@
 //     -EINVAL     this kernel does not know the operation, or a flag or field of it
 //     -ECANCELED  a cancel reached it first, or an entry that it was linked to failed
 //     -EINTR      a cancel reached it while a kernel thread was at it
+//                 (splice and tee then end with -512, a number that is the kernel's own)
 //     -ENOMEM     the kernel is out of memory
 //     -EACCES     the ring's restrictions forbid it
 // - "Until submit" means: until the kernel has consumed the entry. Submit says so when it returns,
