@@ -247,7 +247,9 @@ RING_TEST(ring_wait_that_times_out_has_submitted) {
     CHECK_ERRNO(entered.error, Errno::etime);
     CHECK_EQ(entered.submitted, 1u);
     CHECK_GE(now_ns() - start, 20'000'000u);
-    CHECK_EQ(ring.cq_ready(), 1u);
+    if ((row.flags & abi::setup::sqpoll) == 0) { // whose thread may need longer than that
+        CHECK_EQ(ring.cq_ready(), 1u);
+    }
     const Cqe* cqe = nullptr;
     CHECK_OK(ring.wait(&cqe));
     CHECK_EQ(cqe->user_data, 1u);
