@@ -67,9 +67,9 @@ namespace oxbow::kernel {
 
 /// The time left until the next expiry, and the interval.
 [[nodiscard]] inline i32 timerfd_gettime(i32 fd, abi::TimerSpec* value) noexcept {
-    constexpr long gettime64 = 410;
-    return invoke_plain(
-        arch::has_time64_calls ? gettime64 : static_cast<long>(number::timerfd_gettime), fd, value);
+    return invoke_plain(arch::has_time64_calls ? static_cast<long>(number::timerfd_gettime64)
+                                               : static_cast<long>(number::timerfd_gettime),
+                        fd, value);
 }
 
 /// `fd` -1 makes one, another changes its set; signalfd_flag. Block the signals as well.

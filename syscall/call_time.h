@@ -15,8 +15,7 @@ namespace oxbow::kernel {
 }
 
 [[nodiscard]] inline i32 clock_getres(u32 clock, abi::Timespec* resolution) noexcept {
-    constexpr long getres_time64 = 406;
-    return invoke_plain(arch::has_time64_calls ? getres_time64
+    return invoke_plain(arch::has_time64_calls ? static_cast<long>(number::clock_getres_time64)
                                                : static_cast<long>(number::clock_getres),
                         clock, resolution);
 }

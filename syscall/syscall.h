@@ -1,6 +1,6 @@
 // The three levels of this room, from the machine upwards:
 //
-//   1. `arch::rawN(number, ...)` in arch_<cpu>.h is the instruction. It returns what the kernel
+//   1. `arch::raw(number, ...)` in arch_<cpu>.h is the instruction. It returns what the kernel
 //      returned, and nothing above level 2 calls it.
 //   2. `invoke(number, ...)` here turns typed arguments into machine words. In test builds
 //      (OXBOW_TEST_HOOK) it asks a hook first, which is how faults are injected and how a scripted
@@ -34,7 +34,9 @@ namespace oxbow {
 namespace number {
 enum : long {
     clock_gettime64 = 403,
+    clock_getres_time64 = 406,
     clock_nanosleep_time64 = 407,
+    timerfd_gettime64 = 410,
     timerfd_settime64 = 411,
     utimensat_time64 = 412,
     ppoll_time64 = 414,

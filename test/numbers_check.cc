@@ -188,6 +188,8 @@ SAME_AS(setresuid, setresuid32);
 SAME_AS(setresgid, setresgid32);
 SAME_AS(setgroups, setgroups32);
 SAME(clock_gettime64);
+SAME(clock_getres_time64);
+SAME(timerfd_gettime64);
 SAME(clock_nanosleep_time64);
 SAME(timerfd_settime64);
 SAME(utimensat_time64);
