@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../syscall/types.h"
+#include "harness.h"
 
 namespace oxbow::test {
 
@@ -20,6 +21,19 @@ template <usize N>
         }
     }
     return true;
+}
+
+/// Names every row that differs before the first of them fails the test.
+template <usize N>
+void check_rows(const Comparison (&rows)[N]) noexcept {
+    for (const Comparison& row : rows) {
+        if (row.ours != row.theirs) {
+            note(row.name);
+        }
+    }
+    for (const Comparison& row : rows) {
+        CHECK_EQ(row.ours, row.theirs);
+    }
 }
 
 /// Of two forms of one number, only the bits that both have: an i32 flag with its highest bit set

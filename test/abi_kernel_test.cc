@@ -607,16 +607,6 @@ constexpr Comparison control_rows[] = {
 };
 static_assert(all_same(control_rows));
 
-template <usize N>
-void check_rows(const Comparison (&rows)[N]) noexcept {
-    for (const Comparison& row : rows) {
-        if (row.ours != row.theirs) {
-            note(row.name);
-        }
-        CHECK_EQ(row.ours, row.theirs);
-    }
-}
-
 } // namespace
 
 TEST(abi_kernel_headers_file) {

@@ -463,16 +463,6 @@ constexpr Comparison library_rows[] = {
 };
 static_assert(all_same(library_rows));
 
-template <usize N>
-void check_rows(const Comparison (&rows)[N]) noexcept {
-    for (const Comparison& row : rows) {
-        if (row.ours != row.theirs) {
-            note(row.name);
-        }
-        CHECK_EQ(row.ours, row.theirs);
-    }
-}
-
 } // namespace
 
 TEST(abi_system_headers_socket) {

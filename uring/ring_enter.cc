@@ -246,7 +246,8 @@ Entered Ring::submit_and_wait_registered(u32 count, u32 index) noexcept {
     }
     // Where entries were consumed the kernel does not tell how the wait ended: the time limit of
     // the region's entry is the one thing that ends it early, besides a signal.
-    const bool ended_early = result >= 0 && !has_completions(count) && sq_ready() == 0;
+    const bool all_consumed = polls_sq() || sq_ready() == 0;
+    const bool ended_early = result >= 0 && !has_completions(count) && all_consumed;
     return {result < 0 ? result : (ended_early ? -Errno::etime : 0), submitted};
 }
 
