@@ -1,0 +1,36 @@
+// Async: tells a loop, from any thread or signal handler, that there is something to do.
+#pragma once
+
+#include "../syscall/atomic.h"
+
+namespace oxbow {
+
+class Loop;
+struct Completion;
+
+/// An operation made by op::notification waits for it; a notification that comes while none waits
+/// is kept for the next. Several may be told as one. It must stay where it is while an operation
+/// waits or another thread may notify it.
+class Async {
+  public:
+    constexpr explicit Async(Loop& loop) noexcept : loop_(&loop) {}
+    Async(const Async&) = delete;
+    Async& operator=(const Async&) = delete;
+
+    /// From any thread or signal handler. Never lost; makes a system call only where the loop
+    /// sleeps.
+    void notify() noexcept;
+
+    // What follows is the loop's.
+
+    Async* next = nullptr;         ///< in the loop's queue of those that were notified
+    Completion* waiting = nullptr; ///< the operation
+    bool notified = false;         ///< and no operation has been told yet
+
+  private:
+    friend class Loop;
+    Loop* loop_;
+    u32 queued_ = 0; // in that queue, or on its way there
+};
+
+} // namespace oxbow

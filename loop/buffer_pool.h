@@ -1,0 +1,86 @@
+// BufferPool: buffers of one size for operations that take theirs only when data have come, so that
+// ten thousand idle connections share a handful of them. On io_uring it is a buffer ring that the
+// kernel takes from (5.19); elsewhere the engine takes one when the descriptor is readable.
+#pragma once
+
+#include "list.h"
+
+namespace oxbow {
+
+class Loop;
+
+struct BufferPoolOptions {
+    u32 count = 0;        ///< up to 32768
+    u32 buffer_bytes = 0; ///< of each
+
+    /// `count` times `buffer_bytes` of the caller's, until close(); nullptr: it is mapped, and
+    /// takes real memory only where it is written to.
+    void* memory = nullptr;
+};
+
+/// Has no destructor: close it by hand, before its loop.
+class BufferPool {
+  public:
+    constexpr BufferPool() noexcept = default;
+    BufferPool(const BufferPool&) = delete;
+    BufferPool& operator=(const BufferPool&) = delete;
+
+    /// 0, or a negative errno with nothing left behind. -EINVAL: no buffers, too many, or of no
+    /// size; -ENOMEM: no memory.
+    [[nodiscard]] i32 open(Loop& loop, const BufferPoolOptions& options) noexcept;
+
+    /// No operation may use it any more.
+    void close() noexcept;
+
+    /// The data of a result that has_buffer(): Result::count() bytes, until they are given back.
+    [[nodiscard]] u8* data(Result result) noexcept { return buffer(result.buffer()); }
+    [[nodiscard]] u8* buffer(u16 id) noexcept {
+        return buffers_ + static_cast<usize>(id) * buffer_bytes_;
+    }
+
+    /// Done with the buffer of a result; results without one are ignored. An operation that waits
+    /// for a buffer goes on.
+    void give_back(Result result) noexcept {
+        if (result.has_buffer()) {
+            give_back(result.buffer());
+        }
+    }
+    void give_back(u16 id) noexcept;
+
+    [[nodiscard]] bool is_open() const noexcept { return buffers_ != nullptr; }
+    [[nodiscard]] u32 count() const noexcept { return count_; }
+    [[nodiscard]] u32 buffer_bytes() const noexcept { return buffer_bytes_; }
+    /// Buffers that are with the user.
+    [[nodiscard]] u32 held() const noexcept { return held_; }
+
+    // ---- For engines ---------------------------------------------------------------------------
+
+    /// The buffer given back last, since it is the one most likely in the cache; -1: none is free.
+    /// Not for engines whose kernel takes them by itself.
+    [[nodiscard]] i32 take() noexcept;
+    /// Undoes take().
+    void untake(u16 id) noexcept;
+    /// The kernel has taken one.
+    void taken_by_kernel() noexcept { ++held_; }
+
+    CompletionList waiters;     ///< in State::awaiting_buffer
+    BufferPool* next = nullptr; ///< of the loop's
+    abi::IoVec ring_memory{};   ///< page-aligned room for a buffer ring of ring_entries()
+    u16 group = 0;              ///< the engine's number for it
+    bool kernel_takes = false;  ///< set by Engine::open_pool
+    [[nodiscard]] u32 ring_entries() const noexcept { return ring_entries_; }
+
+  private:
+    Loop* loop_ = nullptr;
+    u8* buffers_ = nullptr;
+    u16* next_free_ = nullptr; // by id; a chain of the free ones
+    void* mapping_ = nullptr;
+    usize mapping_bytes_ = 0;
+    u32 count_ = 0;
+    u32 buffer_bytes_ = 0;
+    u32 ring_entries_ = 0;
+    u32 held_ = 0;
+    u32 first_free_ = 0; // count_: none
+};
+
+} // namespace oxbow

@@ -1,0 +1,55 @@
+// The seam between the loop and what waits for the kernel: one constant table of functions, as a
+// file system has one of its operations. uring/engine.cc and epoll/engine.cc each define one, tests
+// define a simulated one, and so can you.
+//
+// An engine keeps what it knows behind Loop::engine_state(). Whatever it has taken on it hands back
+// with Loop::finish (the last result) or Loop::deliver (one with more()), at any time but never
+// from another thread; neither runs a callback. While a completion is in the engine's hands its
+// state is State::engine and it stands in a list where Loop::slot_of finds it: FdSlot::readers or
+// ::writers of its descriptor, or those of Loop::unattached().
+#pragma once
+
+#include "completion.h"
+
+namespace oxbow {
+
+/// What Engine::cancel says.
+namespace cancel_outcome {
+inline constexpr i32 ends = 0;    ///< it will end, or has been finished already
+inline constexpr i32 pending = 1; ///< the request itself is finished later, by the engine
+// -EALREADY: it cannot be stopped any more.
+} // namespace cancel_outcome
+
+struct Engine {
+    const char* name;
+
+    /// Takes on an operation that needs the kernel. Never fails: what cannot be done is finished
+    /// with its error, what finds no room waits in Loop::parked().
+    void (*submit)(Loop& loop, Completion& completion) noexcept;
+
+    /// Hands over what is queued, waits until something happens or `deadline_ns` (a point of
+    /// CLOCK_MONOTONIC; 0: not at all; ~0: for ever), and collects what has happened. 0, or an
+    /// error that ends the loop's run.
+    i32 (*wait)(Loop& loop, u64 deadline_ns) noexcept;
+
+    /// Asks for the end of `target`, which is in State::engine. `request` is the completion of
+    /// Kind::cancel that wants to know, or nullptr. cancel_outcome.
+    i32 (*cancel)(Loop& loop, Completion& target, Completion* request) noexcept;
+
+    /// Goes on with an operation whose result with more() has been seen by its callback. Its state
+    /// is State::resuming, and it is in no list.
+    void (*resume)(Loop& loop, Completion& completion) noexcept;
+
+    /// Closes completion.fd, on which nothing is in flight, and finishes the completion.
+    void (*close_fd)(Loop& loop, Completion& completion) noexcept;
+
+    /// A BufferPool is opened, is closed, or has got a buffer back.
+    i32 (*open_pool)(Loop& loop, BufferPool& pool) noexcept;
+    void (*close_pool)(Loop& loop, BufferPool& pool) noexcept;
+    void (*give_buffer)(Loop& loop, BufferPool& pool, u16 buffer) noexcept;
+
+    /// Lets go of everything: descriptors, mappings, and Loop::engine_state().
+    void (*detach)(Loop& loop) noexcept;
+};
+
+} // namespace oxbow

@@ -1,0 +1,218 @@
+// Loop: what every loop shares, whatever waits for the kernel below it: completions and their life,
+// the one ready queue, deadlines, cached time, cancels, closes, worker threads, wake-ups by other
+// threads, run modes. It knows no engine; io/open.h makes one with io_uring or epoll.
+//
+// A Loop belongs to the thread that runs it. Only Async::notify and Loop::post may be called from
+// others. It has no destructor and must be closed by hand, so that it may live in static storage of
+// a program without a C library.
+//
+// Where things are: loop.cc submits and finishes, run.cc has the rounds, cancel.cc ends what is in
+// flight, chain.cc has what starts after something else, remote.cc what other threads do.
+#pragma once
+
+#include "async.h"
+#include "buffer_pool.h"
+#include "deadlines.h"
+#include "engine.h"
+#include "fd_table.h"
+#include "list.h"
+#include "op.h"
+#include "options.h"
+#include "worker_pool.h"
+
+namespace oxbow {
+
+class Loop {
+  public:
+    constexpr Loop() noexcept = default;
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    // ---- Operations --------------------------------------------------------------------------
+
+    /// Starts `operation`; it ends through `handler`, in a later call of run. Never fails: an error
+    /// is a result like any other. `completion` must be idle.
+    void submit(Completion& completion, const Operation& operation, Handler handler) noexcept;
+    void submit(Completion& completion, const Operation& operation, Callback callback,
+                void* user = nullptr) noexcept {
+        submit(completion, operation, {callback, user});
+    }
+
+    /// Starts `second` when `first`, which is in flight, has ended well; where it ends with an
+    /// error, `second` ends with -ECANCELED. A deadline given as a time begins with its start.
+    void then(Completion& first, Completion& second, const Operation& operation,
+              Handler handler) noexcept;
+
+    /// Asks for the end of `completion`, without wanting to know what came of the asking; see
+    /// op::cancel. Nothing happens where it is idle.
+    void cancel(Completion& completion) noexcept;
+
+    /// Sets the time of a timer anew, whether it is in flight or idle (then it is submitted as it
+    /// was before). It ends `duration_ns` from now and not at its old time, even where that has
+    /// passed and its callback is still to come.
+    void reset_timer(Completion& timer, u64 duration_ns) noexcept;
+
+    /// From any thread or signal handler: runs the handler's callback in the loop's thread, with a
+    /// result of 0. `completion` must be idle.
+    void post(Completion& completion, Handler handler) noexcept;
+
+    // ---- Running -----------------------------------------------------------------------------
+
+    /// Runs callbacks as `mode` says. How many ran, or a negative errno of the engine. A callback
+    /// must not call it.
+    i32 run(Run mode = Run::until_done) noexcept;
+
+    /// Runs for `duration_ns`, or until stop().
+    i32 run_for(u64 duration_ns) noexcept;
+
+    /// Makes the run that is under way return before the next callback; what is ready waits for the
+    /// next run. Before a run, the next one returns at once.
+    void stop() noexcept { stopped_ = true; }
+
+    /// Cancels everything, and what callbacks submit meanwhile, and runs until nothing is in flight
+    /// or `deadline_ns` has passed. How many operations are left.
+    u32 drain(u64 deadline_ns = ~u64{0}) noexcept;
+
+    /// Lets go of everything. Nothing may be in flight: drain first. Closing twice does nothing.
+    void close() noexcept;
+
+    // ---- What there is -----------------------------------------------------------------------
+
+    [[nodiscard]] bool is_open() const noexcept { return engine_ != nullptr; }
+    /// Operations that have not ended, or whose last callback has not begun.
+    [[nodiscard]] u32 in_flight() const noexcept { return active_; }
+    [[nodiscard]] const char* engine_name() const noexcept {
+        return engine_ != nullptr ? engine_->name : "none";
+    }
+    /// CLOCK_MONOTONIC, read at most once per round.
+    [[nodiscard]] u64 now_ns() noexcept { return now_ns_ != 0 ? now_ns_ : update_now(); }
+    /// Reads the clock anew.
+    u64 update_now() noexcept;
+    [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }
+    [[nodiscard]] const LoopOptions& options() const noexcept { return options_; }
+
+    // ---- For engines and their openers ---------------------------------------------------------
+
+    /// Makes everything but the engine. 0, or a negative errno with nothing left behind.
+    [[nodiscard]] i32 prepare(const LoopOptions& options) noexcept;
+    void attach(const Engine& engine, void* state) noexcept {
+        engine_ = &engine;
+        engine_state_ = state;
+    }
+    [[nodiscard]] void* engine_state() const noexcept { return engine_state_; }
+    [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
+
+    /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
+    /// own lists.
+    void finish(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    /// A result of an operation that goes on. The caller has taken it out of its own lists, and
+    /// puts it back in Engine::resume.
+    void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    /// Whether a callback is still to see a result of it, so that no further one can be delivered.
+    [[nodiscard]] static bool has_result(const Completion& completion) noexcept {
+        return completion.state == State::ready || completion.state == State::ready_more;
+    }
+
+    /// Waits for room in the ring, in order.
+    void park(Completion& completion) noexcept;
+    [[nodiscard]] CompletionList& parked() noexcept { return parked_; }
+    /// Waits for a buffer of its pool; goes back to Engine::submit when there is one.
+    void await_buffer(Completion& completion) noexcept;
+
+    /// Runs perform() on a worker thread and finishes with what it says; the completion is in no
+    /// list of the engine's.
+    void perform_on_worker(Completion& completion) noexcept;
+    /// From a worker thread: the job's value is written.
+    void worker_done(Completion& completion) noexcept;
+
+    [[nodiscard]] FdTable& fds() noexcept { return fds_; }
+    /// The slot of its descriptor, or unattached().
+    [[nodiscard]] FdSlot& slot_of(const Completion& completion) noexcept {
+        FdSlot* const slot = fds_.slot(completion.fd);
+        return slot != nullptr ? *slot : unattached_;
+    }
+    /// Of operations without a descriptor.
+    [[nodiscard]] FdSlot& unattached() noexcept { return unattached_; }
+
+    /// The eventfd that other threads write to while the loop sleeps. Edge-triggered: it is never
+    /// read.
+    [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_; }
+    [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
+    [[nodiscard]] bool is_draining() const noexcept { return draining_; }
+
+  private:
+    friend class Async;
+    friend class BufferPool;
+
+    static constexpr u32 chain_buckets = 64;
+
+    // loop.cc
+    void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
+    void start_timer(Completion& completion) noexcept;
+    void start_on_engine(Completion& completion) noexcept;
+    void start_notification(Completion& completion) noexcept;
+    void end_on_fd(Completion& completion) noexcept;
+    void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
+    void rearm(Completion& completion) noexcept;
+
+    // run.cc
+    [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
+    [[nodiscard]] i32 round(u64 limit_ns) noexcept;
+    [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
+    [[nodiscard]] u32 run_ready() noexcept;
+    void run_callback(Completion& completion) noexcept;
+    void resume(Completion& completion) noexcept;
+    void expire_deadlines() noexcept;
+
+    // cancel.cc
+    [[nodiscard]] i32 cancel(Completion& target, u32 generation, Completion* request) noexcept;
+    [[nodiscard]] i32 cancel_in(State state, Completion& target, Completion* request) noexcept;
+    void start_cancel(Completion& request) noexcept;
+    [[nodiscard]] u32 cancel_slot(FdSlot& slot) noexcept;
+    [[nodiscard]] u32 cancel_list(CompletionList& list, i32 fd) noexcept;
+    [[nodiscard]] u32 cancel_waiting_for_fd(i32 fd) noexcept;
+    [[nodiscard]] u32 cancel_everything(const Completion* but) noexcept;
+    void start_close(Completion& completion) noexcept;
+    void end_close(i32 fd) noexcept;
+
+    // chain.cc
+    [[nodiscard]] static u32 bucket_of(const Completion& first) noexcept;
+    void start_successors(const Completion& first, bool succeeded) noexcept;
+    [[nodiscard]] u32 cancel_chained(i32 fd) noexcept;
+
+    // remote.cc
+    void wake() noexcept;
+    void take_remote() noexcept;
+    void notify(Async& async) noexcept;
+    [[nodiscard]] bool has_remote_work() const noexcept {
+        return !posted_.empty() || !worker_results_.empty() || !notified_.empty();
+    }
+
+    const Engine* engine_ = nullptr;
+    void* engine_state_ = nullptr;
+    CompletionQueue ready_;
+    u64 now_ns_ = 0; // 0: not read in this round
+    u32 active_ = 0;
+    bool stopped_ = false;
+    bool running_ = false;
+    bool draining_ = false;
+    u32 sleeping_ = 0; // shared: whether a write to the eventfd is needed
+    i32 wake_fd_ = -1;
+    RemoteQueue<Completion> posted_;
+    RemoteQueue<Completion> worker_results_;
+    RemoteQueue<Async> notified_;
+    FdTable fds_;
+    FdSlot unattached_;
+    CompletionList parked_;
+    CompletionList notifications_; // in State::notification
+    CompletionList closings_;      // in State::closing
+    CompletionList chained_[chain_buckets];
+    BufferPool* pools_ = nullptr;
+    i32 owner_tid_ = 0;
+    Deadlines deadlines_;
+    WorkerPool workers_;
+    Statistics statistics_;
+    LoopOptions options_;
+};
+
+} // namespace oxbow

@@ -1,0 +1,52 @@
+// What a loop is made with.
+#pragma once
+
+#include "../syscall/types.h"
+
+namespace oxbow {
+
+struct LoopOptions {
+    /// Entries of the submission queue, where the engine has one. More operations than this may be
+    /// in flight; it is how many are handed over at once.
+    u32 entries = 256;
+
+    /// Descriptors below this number can be used; operations on others end with -EMFILE. 0: as
+    /// RLIMIT_NOFILE allows the process to open, but no more than 2^20. Each takes a slot of 48
+    /// bytes of address space, and real memory from its first use on.
+    u32 fds_max = 0;
+
+    /// Worker threads for what the engine cannot wait for. The first starts with the first such
+    /// operation. 0: such operations end with -EOPNOTSUPP.
+    u32 workers_max = 4;
+
+    /// Callbacks between two looks at the kernel; 0: as many as are ready.
+    u32 batch_max = 0;
+
+    /// Counts callbacks that take longer in Statistics::slow_callbacks. 0: not measured.
+    u64 slow_callback_ns = 0;
+};
+
+/// How long a run goes on.
+enum class Run : u8 {
+    no_wait,    ///< one round, without waiting
+    once,       ///< until at least one callback has run
+    until_done, ///< until nothing is in flight
+};
+
+/// Since the loop was opened.
+struct Statistics {
+    u64 submitted = 0;      ///< operations, rearmed ones each time
+    u64 completed = 0;      ///< last results
+    u64 delivered = 0;      ///< results with more()
+    u64 rounds = 0;         ///< of run
+    u64 waits = 0;          ///< rounds that asked the kernel to wait
+    u64 syscalls = 0;       ///< made by the loop's thread for the loop
+    u64 parked = 0;         ///< operations that found no room in the ring at once
+    u64 overflows = 0;      ///< times the kernel held completions back for want of room
+    u64 worker_jobs = 0;    ///< operations given to worker threads
+    u64 buffer_waits = 0;   ///< operations that found no buffer at once
+    u64 wakeups = 0;        ///< by other threads, while the loop slept
+    u64 slow_callbacks = 0; ///< longer than LoopOptions::slow_callback_ns
+};
+
+} // namespace oxbow
