@@ -11,6 +11,7 @@ namespace oxbow {
 class CompletionQueue {
   public:
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+    [[nodiscard]] Completion* first() const noexcept { return first_; }
 
     void push(Completion& completion) noexcept {
         completion.next = nullptr;

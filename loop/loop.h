@@ -145,12 +145,19 @@ class Loop {
     friend class BufferPool;
 
     static constexpr u32 chain_buckets = 64;
+    // Of a timer: its result is not to be told, it has been set anew.
+    static constexpr u8 was_reset = Completion::engine_bit_a;
+    // Of a chained operation: its deadline counts from its start.
+    static constexpr u8 relative_deadline = Completion::engine_bit_a;
 
     // loop.cc
+    void check_owner() noexcept;
+    static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept;
     void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
     void start_timer(Completion& completion) noexcept;
     void start_on_engine(Completion& completion) noexcept;
-    void start_notification(Completion& completion) noexcept;
+    void restart_timer(Completion& completion) noexcept;
+    void start_next_period(Completion& completion, u64 period_ns) noexcept;
     void end_on_fd(Completion& completion) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
@@ -161,29 +168,38 @@ class Loop {
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
     [[nodiscard]] u32 run_ready() noexcept;
     void run_callback(Completion& completion) noexcept;
+    Action call(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;
     void expire_deadlines() noexcept;
+    [[nodiscard]] static Completion& completion_of(DeadlineNode& node) noexcept {
+        return *reinterpret_cast<Completion*>(reinterpret_cast<u8*>(&node) -
+                                              __builtin_offsetof(Completion, deadline));
+    }
 
     // cancel.cc
+    static constexpr i32 any_fd = -1;
     [[nodiscard]] i32 cancel(Completion& target, u32 generation, Completion* request) noexcept;
     [[nodiscard]] i32 cancel_in(State state, Completion& target, Completion* request) noexcept;
     void start_cancel(Completion& request) noexcept;
-    [[nodiscard]] u32 cancel_slot(FdSlot& slot) noexcept;
-    [[nodiscard]] u32 cancel_list(CompletionList& list, i32 fd) noexcept;
-    [[nodiscard]] u32 cancel_waiting_for_fd(i32 fd) noexcept;
-    [[nodiscard]] u32 cancel_everything(const Completion* but) noexcept;
+    u32 cancel_list(CompletionList& list, i32 fd) noexcept;
+    u32 cancel_slot(FdSlot& slot) noexcept;
+    u32 cancel_waiting(i32 fd) noexcept;
+    u32 cancel_on_fd(i32 fd) noexcept;
+    u32 cancel_everything() noexcept;
+    u32 mark_results(i32 fd) noexcept;
     void start_close(Completion& completion) noexcept;
     void end_close(i32 fd) noexcept;
 
     // chain.cc
     [[nodiscard]] static u32 bucket_of(const Completion& first) noexcept;
+    void unchain(Completion& completion) noexcept;
     void start_successors(const Completion& first, bool succeeded) noexcept;
-    [[nodiscard]] u32 cancel_chained(i32 fd) noexcept;
+    u32 cancel_chained(i32 fd) noexcept;
 
     // remote.cc
     void wake() noexcept;
     void take_remote() noexcept;
-    void notify(Async& async) noexcept;
+    void start_notification(Completion& completion) noexcept;
     [[nodiscard]] bool has_remote_work() const noexcept {
         return !posted_.empty() || !worker_results_.empty() || !notified_.empty();
     }
@@ -191,7 +207,9 @@ class Loop {
     const Engine* engine_ = nullptr;
     void* engine_state_ = nullptr;
     CompletionQueue ready_;
-    u64 now_ns_ = 0; // 0: not read in this round
+    CompletionQueue batch_;          // what was ready when the callbacks of this round began
+    Completion* resuming_ = nullptr; // whose callback runs, where further results follow
+    u64 now_ns_ = 0;                 // 0: not read in this round
     u32 active_ = 0;
     bool stopped_ = false;
     bool running_ = false;
@@ -208,6 +226,7 @@ class Loop {
     CompletionList closings_;      // in State::closing
     CompletionList chained_[chain_buckets];
     BufferPool* pools_ = nullptr;
+    u32 fd_highest_ = 0; // that an operation has used
     i32 owner_tid_ = 0;
     Deadlines deadlines_;
     WorkerPool workers_;

@@ -1,0 +1,228 @@
+// Ending what is in flight: one operation, those of a descriptor, all of them; and close, which
+// ends what is in flight on its descriptor first.
+//
+// A request never ends its target's life by itself: the target always ends through its own
+// callback. Wherever a completion waits in the loop it can be taken out at once; what the engine or
+// a worker has, they are asked for.
+#include "../syscall/time.h"
+#include "loop.h"
+
+namespace oxbow {
+
+Operation op::cancel(Completion& target) noexcept {
+    Operation operation = detail::make(Kind::cancel, -1);
+    operation.arguments.cancel = {&target, target.generation};
+    return operation;
+}
+
+void Loop::cancel(Completion& completion) noexcept {
+    check_owner();
+    (void)cancel(completion, arguments::any_generation, nullptr);
+}
+
+/// What became of a request: 0, -ENOENT, -EALREADY, or cancel_outcome::pending.
+i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexcept {
+    if (target.idle() || (generation != arguments::any_generation &&
+                          generation != static_cast<u32>(target.generation))) {
+        return -Errno::enoent;
+    }
+    switch (target.state) {
+    case State::ready:
+    case State::closing:
+        return -Errno::ealready; // its callback comes; a close is never taken back
+    case State::ready_more:
+    case State::resuming:
+        target.set(Completion::cancelled); // resume() sees it
+        return 0;
+    default:
+        target.set(Completion::cancelled);
+        return cancel_in(target.state, target, request);
+    }
+}
+
+i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexcept {
+    switch (state) {
+    case State::engine:
+        return engine_->cancel(*this, target, request);
+    case State::worker:
+        if (!workers_.remove(target)) {
+            return -Errno::ealready;
+        }
+        break;
+    case State::parked:
+        parked_.remove(target);
+        break;
+    case State::awaiting_buffer:
+        target.arguments.managed.pool->waiters.remove(target);
+        break;
+    case State::notification:
+        notifications_.remove(target);
+        target.arguments.notification.async->waiting = nullptr;
+        break;
+    case State::chained:
+        unchain(target);
+        break;
+    default:
+        break; // timing: finish() takes it out of the deadlines
+    }
+    finish(target, -Errno::ecanceled);
+    return 0;
+}
+
+void Loop::start_cancel(Completion& request) noexcept {
+    i32 result = 0;
+    if (request.kind == Kind::cancel) {
+        request.state = State::engine;
+        const arguments::Cancel& cancel_what = request.arguments.cancel;
+        result = cancel(*cancel_what.target, cancel_what.generation, &request);
+        if (result == cancel_outcome::pending) {
+            return;
+        }
+    } else {
+        const u32 found =
+            request.kind == Kind::cancel_all ? cancel_everything() : cancel_on_fd(request.fd);
+        result = found != 0 ? static_cast<i32>(found) : -Errno::enoent;
+    }
+    finish(request, result);
+}
+
+// ---- Many at once
+// --------------------------------------------------------------------------------
+
+/// Asks for the end of every completion of a list that is on `fd` (any_fd: of all). How many end.
+u32 Loop::cancel_list(CompletionList& list, i32 fd) noexcept {
+    u32 found = 0;
+    Completion* next = nullptr;
+    for (Completion* at = list.first(); at != nullptr; at = next) {
+        next = at->next; // finishing one changes its own links only
+        if (fd == any_fd || at->fd == fd) {
+            found += cancel(*at, arguments::any_generation, nullptr) >= 0 ? 1 : 0;
+        }
+    }
+    return found;
+}
+
+u32 Loop::cancel_slot(FdSlot& slot) noexcept {
+    return cancel_list(slot.readers, any_fd) + cancel_list(slot.writers, any_fd);
+}
+
+/// Those that wait in the loop itself and not in the engine: for room, for a buffer, for a worker.
+u32 Loop::cancel_waiting(i32 fd) noexcept {
+    u32 found = cancel_list(parked_, fd);
+    for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
+        found += cancel_list(pool->waiters, fd);
+    }
+    const auto wanted = [](const Completion& job, void* context) noexcept {
+        const i32 wanted_fd = *static_cast<const i32*>(context);
+        return wanted_fd == any_fd || job.fd == wanted_fd;
+    };
+    while (Completion* const job = workers_.take_if(wanted, &fd)) {
+        job->set(Completion::cancelled);
+        finish(*job, -Errno::ecanceled);
+        ++found;
+    }
+    return found + mark_results(fd);
+}
+
+/// Multishot operations whose result waits for its callback are in no list but the ready queue.
+u32 Loop::mark_results(i32 fd) noexcept {
+    u32 found = 0;
+    for (CompletionQueue* queue : {&batch_, &ready_}) {
+        for (Completion* at = queue->first(); at != nullptr; at = at->next) {
+            if (at->state == State::ready_more && (fd == any_fd || at->fd == fd)) {
+                at->set(Completion::cancelled);
+                ++found;
+            }
+        }
+    }
+    if (resuming_ != nullptr && (fd == any_fd || resuming_->fd == fd)) {
+        resuming_->set(Completion::cancelled);
+        ++found;
+    }
+    return found;
+}
+
+u32 Loop::cancel_on_fd(i32 fd) noexcept {
+    FdSlot* const slot = fds_.slot(fd);
+    if (slot == nullptr || slot->in_flight == 0) {
+        return cancel_chained(fd);
+    }
+    return cancel_slot(*slot) + cancel_waiting(fd) + cancel_chained(fd);
+}
+
+u32 Loop::cancel_everything() noexcept {
+    u32 found = cancel_chained(any_fd) + cancel_waiting(any_fd);
+    found += cancel_list(notifications_, any_fd);
+    found += cancel_slot(unattached_);
+    for (u32 fd = 0; fd < fds_.count && fd <= fd_highest_; ++fd) {
+        if (fds_.slots[fd].in_flight != 0) {
+            found += cancel_slot(fds_.slots[fd]);
+        }
+    }
+    // What is left among the deadlines are timers, and deadlines of what has just been asked to
+    // end.
+    (void)deadlines_.expire(~u64{0}, [this, &found](DeadlineNode& node) noexcept {
+        Completion& completion = completion_of(node);
+        if (completion.state == State::timing) {
+            finish(completion, -Errno::ecanceled);
+            ++found;
+        }
+    });
+    return found;
+}
+
+u32 Loop::drain(u64 deadline_ns) noexcept {
+    OXBOW_CHECK(is_open() && !running_, "drain inside a callback, or of a loop that is not open");
+    check_owner();
+    draining_ = true;
+    running_ = true;
+    // Again in every round: a cancel can come too early for what has only just begun elsewhere.
+    do {
+        stopped_ = false;
+        if (active_ != 0) {
+            (void)cancel_everything();
+        }
+        if (round(deadline_ns) < 0) {
+            break;
+        }
+    } while (active_ != 0 && (deadline_ns == ~u64{0} || update_now() < deadline_ns));
+    running_ = false;
+    draining_ = false;
+    stopped_ = false;
+    return active_;
+}
+
+// ---- Close
+// ---------------------------------------------------------------------------------------
+
+void Loop::start_close(Completion& completion) noexcept {
+    FdSlot* const slot = fds_.slot(completion.fd);
+    if (slot == nullptr || slot->has(FdSlot::closing)) {
+        // Not a descriptor, or one that is being closed already.
+        finish(completion, completion.fd < 0 || slot != nullptr ? -Errno::ebadf : -Errno::emfile);
+        return;
+    }
+    slot->set(FdSlot::closing);
+    completion.state = State::closing;
+    closings_.push(completion);
+    if (slot->in_flight == 0) {
+        end_close(completion.fd);
+    } else {
+        (void)cancel_on_fd(completion.fd);
+    }
+}
+
+/// Nothing is in flight on `fd` any more.
+void Loop::end_close(i32 fd) noexcept {
+    for (Completion* at = closings_.first(); at != nullptr; at = at->next) {
+        if (at->fd == fd) {
+            closings_.remove(*at);
+            fds_.slot(fd)->clear(FdSlot::closing);
+            at->state = State::engine;
+            engine_->close_fd(*this, *at);
+            return;
+        }
+    }
+}
+
+} // namespace oxbow

@@ -1,0 +1,324 @@
+// How an operation begins and ends.
+#include "loop.h"
+
+#include "../syscall/call_event.h"
+#include "../syscall/call_file.h"
+#include "../syscall/call_memory.h"
+#include "../syscall/call_process.h"
+#include "../syscall/call_time.h"
+#include "../syscall/time.h"
+#include "perform.h"
+
+namespace oxbow {
+
+namespace {
+
+constexpr u32 fds_limit = 1u << 20;
+
+[[nodiscard]] u32 fds_of_process() noexcept {
+    abi::Rlimit limit = {};
+    if (kernel::prlimit(0, abi::resource::open_files, nullptr, &limit) != 0 ||
+        limit.hard > fds_limit) {
+        return fds_limit;
+    }
+    return static_cast<u32>(limit.hard);
+}
+
+} // namespace
+
+// ---- Opening and closing
+// -------------------------------------------------------------------------
+
+i32 Loop::prepare(const LoopOptions& options) noexcept {
+    OXBOW_CHECK(!is_open() && fds_.slots == nullptr, "Loop::prepare of a loop that is open");
+    options_ = options;
+    fds_.count = options.fds_max != 0 ? options.fds_max : fds_of_process();
+    const long slots = kernel::mmap(
+        nullptr, fds_.count * sizeof(FdSlot), abi::protection::read | abi::protection::write,
+        abi::map_flag::private_ | abi::map_flag::anonymous | abi::map_flag::noreserve, -1, 0);
+    if (is_error(slots)) {
+        fds_ = {};
+        return static_cast<i32>(slots);
+    }
+    fds_.slots = reinterpret_cast<FdSlot*>(slots);
+    wake_fd_ = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
+    if (wake_fd_ < 0) {
+        const i32 error = wake_fd_;
+        close();
+        return error;
+    }
+    const i32 result = workers_.open(*this, options.workers_max);
+    if (result != 0) {
+        close();
+    }
+    return result;
+}
+
+void Loop::close() noexcept {
+    OXBOW_CHECK(!running_, "Loop::close inside run");
+    OXBOW_CHECK(active_ == 0, "Loop::close with operations in flight: drain first");
+    OXBOW_CHECK(pools_ == nullptr, "Loop::close before BufferPool::close");
+    // Workers may still be about to hand in results, and to write to the eventfd.
+    workers_.close();
+    if (engine_ != nullptr) {
+        engine_->detach(*this);
+    }
+    if (wake_fd_ >= 0) {
+        (void)kernel::close(wake_fd_); // an eventfd has nothing to lose
+    }
+    if (fds_.slots != nullptr) {
+        (void)kernel::munmap(fds_.slots, fds_.count * sizeof(FdSlot));
+    }
+    engine_ = nullptr;
+    engine_state_ = nullptr;
+    wake_fd_ = -1;
+    fds_ = {};
+    owner_tid_ = 0;
+    stopped_ = false;
+}
+
+u64 Loop::update_now() noexcept {
+    abi::Timespec time = {};
+    (void)kernel::clock_gettime(abi::clock::monotonic, &time); // cannot fail
+    ++statistics_.syscalls;
+    return now_ns_ = nanoseconds_of(time);
+}
+
+void Loop::check_owner() noexcept {
+#if defined(OXBOW_DEBUG)
+    const i32 self = kernel::gettid();
+    if (owner_tid_ == 0) {
+        owner_tid_ = self;
+    }
+    OXBOW_CHECK(owner_tid_ == self, "a loop was used by a thread that does not run it");
+#endif
+}
+
+// ---- Beginning
+// -----------------------------------------------------------------------------------
+
+void Loop::submit(Completion& completion, const Operation& operation, Handler handler) noexcept {
+    OXBOW_CHECK(is_open(), "submit to a loop that is not open");
+    check_owner();
+    fill(completion, operation, handler);
+    start(completion, operation.deadline_ns, operation.deadline_is_relative);
+}
+
+void Loop::fill(Completion& completion, const Operation& operation, Handler handler) noexcept {
+    OXBOW_CHECK(completion.idle(), "a completion was submitted that is still in use");
+    completion.callback = handler.callback;
+    completion.user = handler.user;
+    completion.kind = operation.kind;
+    completion.fd = operation.fd;
+    completion.arguments = operation.arguments;
+}
+
+void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept {
+    ++active_;
+    ++statistics_.submitted;
+    completion.bits = 0;
+    completion.value = 0;
+    if (draining_ && completion.kind != Kind::close) {
+        finish(completion, -Errno::ecanceled);
+        return;
+    }
+    switch (completion.kind) {
+    case Kind::nop:
+        finish(completion, 0);
+        return;
+    case Kind::timer:
+        start_timer(completion);
+        return;
+    case Kind::cancel:
+    case Kind::cancel_fd:
+    case Kind::cancel_all:
+        start_cancel(completion);
+        return;
+    case Kind::close:
+        start_close(completion);
+        return;
+    default:
+        break;
+    }
+    if (deadline_ns != Operation::no_deadline) {
+        if (deadline_is_relative) {
+            deadline_ns = saturating_add(update_now(), deadline_ns);
+        }
+        completion.set(Completion::timed);
+        deadlines_.insert(completion.deadline, deadline_ns);
+    }
+    if (completion.kind == Kind::notification) {
+        start_notification(completion);
+    } else {
+        start_on_engine(completion);
+    }
+}
+
+void Loop::start_timer(Completion& completion) noexcept {
+    const arguments::Timer& timer = completion.arguments.timer;
+    u64 deadline_ns = timer.time_ns;
+    if (!timer.absolute) {
+        // A cached time would let it end early: it is as old as the round.
+        deadline_ns = saturating_add(update_now(), deadline_ns);
+    }
+    completion.state = State::timing;
+    deadlines_.insert(completion.deadline, deadline_ns);
+}
+
+void Loop::start_on_engine(Completion& completion) noexcept {
+    FdSlot* const slot = fds_.slot(completion.fd);
+    if (slot != nullptr) {
+        if (slot->has(FdSlot::closing)) {
+            finish(completion, -Errno::ebadf);
+            return;
+        }
+        ++slot->in_flight;
+        completion.set(Completion::counted);
+        if (static_cast<u32>(completion.fd) > fd_highest_) {
+            fd_highest_ = static_cast<u32>(completion.fd);
+        }
+    } else if (completion.fd >= 0) {
+        finish(completion, -Errno::emfile); // beyond LoopOptions::fds_max
+        return;
+    }
+    completion.state = State::engine;
+    engine_->submit(*this, completion);
+}
+
+/// The same operation once more, as its callback has asked.
+void Loop::rearm(Completion& completion) noexcept {
+    OXBOW_CHECK(completion.idle(), "a callback rearmed a completion that it had submitted again");
+    const u64 deadline_ns = completion.has(Completion::timed) ? completion.deadline.deadline_ns
+                                                              : Operation::no_deadline;
+    if (completion.kind != Kind::timer || completion.arguments.timer.absolute) {
+        start(completion, deadline_ns, false);
+        return;
+    }
+    ++active_;
+    ++statistics_.submitted;
+    completion.bits = 0;
+    completion.value = 0;
+    if (draining_) {
+        finish(completion, -Errno::ecanceled);
+        return;
+    }
+    start_next_period(completion, completion.arguments.timer.time_ns);
+}
+
+void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
+    OXBOW_CHECK(timer.kind == Kind::timer, "Loop::reset_timer of something else");
+    check_owner();
+    timer.arguments.timer.time_ns = duration_ns;
+    timer.arguments.timer.absolute = false;
+    if (timer.idle()) {
+        start(timer, Operation::no_deadline, false);
+        return;
+    }
+    const u64 deadline_ns = saturating_add(update_now(), duration_ns);
+    if (timer.state == State::timing) {
+        timer.value = 0;
+        deadlines_.reset(timer.deadline, deadline_ns);
+        return;
+    }
+    // It is in the ready queue or in its callback: whoever comes to it next sees the mark.
+    timer.deadline.deadline_ns = deadline_ns;
+    timer.set(was_reset);
+}
+
+/// At the time that Loop::reset_timer has set.
+void Loop::restart_timer(Completion& completion) noexcept {
+    completion.clear(was_reset);
+    completion.value = 0;
+    completion.state = State::timing;
+    deadlines_.insert(completion.deadline, completion.deadline.deadline_ns);
+}
+
+/// Lets a timer end again `period_ns` after it was due; `value` keeps how many periods will have
+/// passed by then, the missed ones included.
+void Loop::start_next_period(Completion& completion, u64 period_ns) noexcept {
+    u64 next_ns = saturating_add(completion.deadline.deadline_ns, period_ns);
+    u32 periods = 1;
+    const u64 now = now_ns();
+    if (next_ns <= now && period_ns != 0) {
+        // Doubling steps instead of a division, which 32-bit machines do not have.
+        u64 step_ns = period_ns;
+        u32 step = 1;
+        while (step < (1u << 30) && saturating_add(next_ns, 2 * step_ns) <= now &&
+               2 * step_ns > step_ns) {
+            step_ns *= 2;
+            step *= 2;
+        }
+        for (; step != 0; step >>= 1, step_ns >>= 1) {
+            while (next_ns + step_ns <= now) {
+                next_ns += step_ns;
+                periods += step;
+            }
+        }
+        next_ns += period_ns;
+        ++periods;
+    }
+    completion.value = static_cast<i32>(periods & 0x7fffffffu);
+    completion.state = State::timing;
+    deadlines_.insert(completion.deadline, next_ns);
+}
+
+// ---- Ending
+// --------------------------------------------------------------------------------------
+
+void Loop::make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept {
+    completion.state = state;
+    completion.value = value;
+    completion.result_flags = flags;
+    ready_.push(completion);
+}
+
+void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
+    OXBOW_CHECK(completion.state != State::ready, "an operation was finished twice");
+    if (completion.deadline.armed()) {
+        deadlines_.remove(completion.deadline);
+    }
+    if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
+        value = -Errno::etime;
+    }
+    make_ready(completion, State::ready, value, flags);
+    if (completion.has(Completion::counted)) {
+        end_on_fd(completion);
+    }
+}
+
+void Loop::deliver(Completion& completion, i32 value, u32 flags) noexcept {
+    ++statistics_.delivered;
+    make_ready(completion, State::ready_more, value, flags | result_flag::more);
+}
+
+void Loop::end_on_fd(Completion& completion) noexcept {
+    completion.clear(Completion::counted);
+    FdSlot& slot = *fds_.slot(completion.fd);
+    if (--slot.in_flight == 0 && slot.has(FdSlot::closing)) {
+        end_close(completion.fd);
+    }
+}
+
+void Loop::park(Completion& completion) noexcept {
+    ++statistics_.parked;
+    completion.state = State::parked;
+    parked_.push(completion);
+}
+
+void Loop::await_buffer(Completion& completion) noexcept {
+    ++statistics_.buffer_waits;
+    completion.state = State::awaiting_buffer;
+    completion.arguments.managed.pool->waiters.push(completion);
+}
+
+void Loop::perform_on_worker(Completion& completion) noexcept {
+    completion.state = State::worker;
+    const i32 result = workers_.submit(completion);
+    if (result != 0) {
+        finish(completion, result);
+        return;
+    }
+    ++statistics_.worker_jobs;
+}
+
+} // namespace oxbow

@@ -1,0 +1,89 @@
+// What other threads, and workers, hand to the loop; and how they wake it.
+//
+// Before the loop sleeps it says so and then looks once more for work; whoever brings work puts it
+// there and then looks whether the loop sleeps. With a full fence between the two steps on both
+// sides, one of them sees the other, so no wake-up is lost; and while the loop is awake, none costs
+// a system call. The eventfd is watched edge-triggered and never read: each write is an event.
+#include "../syscall/call_file.h"
+#include "loop.h"
+
+namespace oxbow {
+
+void Loop::wake() noexcept {
+    full_fence();
+    if (load_relaxed(&sleeping_) != 0 && exchange(&sleeping_, u32{0}) != 0) {
+        const u64 one = 1;
+        // -EAGAIN would mean 2^64 - 1 wake-ups since it was opened, and that it is readable anyway.
+        (void)kernel::write(wake_fd_, &one, sizeof(one));
+    }
+}
+
+void Loop::post(Completion& completion, Handler handler) noexcept {
+    OXBOW_CHECK(completion.idle(), "a completion was posted that is still in use");
+    completion.kind = Kind::nop;
+    completion.callback = handler.callback;
+    completion.user = handler.user;
+    completion.bits = 0;
+    completion.fd = -1;
+    completion.state = State::worker;
+    posted_.push(completion);
+    wake();
+}
+
+void Loop::worker_done(Completion& completion) noexcept {
+    worker_results_.push(completion);
+    wake();
+}
+
+void Async::notify() noexcept {
+    // Where it is queued already, whoever queued it wakes the loop; and the loop's own exchange
+    // then makes what was written before this call visible to the callback.
+    if (exchange(&queued_, u32{1}) == 0) {
+        loop_->notified_.push(*this);
+        loop_->wake();
+    }
+}
+
+void Loop::start_notification(Completion& completion) noexcept {
+    Async& async = *completion.arguments.notification.async;
+    OXBOW_CHECK(async.waiting == nullptr, "two operations wait for one Async");
+    if (async.notified) {
+        async.notified = false;
+        finish(completion, 0);
+        return;
+    }
+    async.waiting = &completion;
+    completion.state = State::notification;
+    notifications_.push(completion);
+}
+
+void Loop::take_remote() noexcept {
+    Completion* next = nullptr;
+    for (Completion* at = worker_results_.take_all(); at != nullptr; at = next) {
+        next = at->next;
+        finish(*at, at->value);
+    }
+    for (Completion* at = posted_.take_all(); at != nullptr; at = next) {
+        next = at->next;
+        ++active_;
+        ++statistics_.submitted;
+        finish(*at, 0);
+    }
+    Async* next_async = nullptr;
+    for (Async* at = notified_.take_all(); at != nullptr; at = next_async) {
+        next_async = at->next;
+        // From here on a notification queues it again, so that none is missed between this and the
+        // callback.
+        (void)exchange(&at->queued_, u32{0});
+        if (at->waiting == nullptr) {
+            at->notified = true;
+            continue;
+        }
+        Completion& completion = *at->waiting;
+        at->waiting = nullptr;
+        notifications_.remove(completion);
+        finish(completion, 0);
+    }
+}
+
+} // namespace oxbow

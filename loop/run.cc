@@ -1,0 +1,178 @@
+// The rounds of a loop: wait, collect, run callbacks.
+//
+// Collecting only puts completions into the ready queue. Callbacks run here and nowhere else, from
+// that queue, so that nothing recurses, the stack stays flat, and a callback may do to its
+// completion whatever it likes.
+#include "../syscall/time.h"
+#include "loop.h"
+
+namespace oxbow {
+
+i32 Loop::run(Run mode) noexcept {
+    return run_until(mode, mode == Run::no_wait ? 0 : ~u64{0});
+}
+
+i32 Loop::run_for(u64 duration_ns) noexcept {
+    const u64 limit_ns = saturating_add(update_now(), duration_ns);
+    OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
+    check_owner();
+    running_ = true;
+    i32 result = 0;
+    u32 callbacks = 0;
+    do {
+        result = round(limit_ns);
+        callbacks += result > 0 ? static_cast<u32>(result) : 0;
+    } while (result >= 0 && !stopped_ && update_now() < limit_ns);
+    running_ = false;
+    stopped_ = false;
+    return result < 0 ? result : static_cast<i32>(callbacks);
+}
+
+i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
+    OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
+    check_owner();
+    running_ = true;
+    i32 result = 0;
+    u32 callbacks = 0;
+    do {
+        if (stopped_ || (active_ == 0 && !has_remote_work())) {
+            break;
+        }
+        result = round(limit_ns);
+        callbacks += result > 0 ? static_cast<u32>(result) : 0;
+    } while (result >= 0 && mode != Run::no_wait && (mode != Run::once || callbacks == 0));
+    running_ = false;
+    stopped_ = false;
+    return result < 0 ? result : static_cast<i32>(callbacks);
+}
+
+/// One round, which waits until `limit_ns` at most. How many callbacks ran.
+i32 Loop::round(u64 limit_ns) noexcept {
+    ++statistics_.rounds;
+    const i32 result = wait(limit_ns);
+    if (result < 0) {
+        return result;
+    }
+    if (has_remote_work()) {
+        take_remote();
+    }
+    if (!deadlines_.empty()) {
+        expire_deadlines();
+    }
+    return static_cast<i32>(run_ready());
+}
+
+i32 Loop::wait(u64 limit_ns) noexcept {
+    u64 deadline_ns = 0;
+    if (ready_.empty() && limit_ns != 0) {
+        const u64 timer_ns = deadlines_.next_deadline_ns();
+        deadline_ns = limit_ns < timer_ns ? limit_ns : timer_ns;
+    }
+    if (deadline_ns == 0) {
+        const i32 result = engine_->wait(*this, 0);
+        now_ns_ = 0;
+        return result;
+    }
+    // Whoever pushes something now either is seen by the second look, or sees that we sleep.
+    store_release(&sleeping_, u32{1});
+    full_fence();
+    if (has_remote_work()) {
+        deadline_ns = 0;
+    }
+    const i32 result = engine_->wait(*this, deadline_ns);
+    store_release(&sleeping_, u32{0});
+    now_ns_ = 0;
+    return result;
+}
+
+void Loop::expire_deadlines() noexcept {
+    (void)deadlines_.expire(now_ns(), [this](DeadlineNode& node) noexcept {
+        Completion& completion = completion_of(node);
+        if (completion.state != State::timing) {
+            // The operation ends as its engine says; finish() turns -ECANCELED into -ETIME.
+            completion.set(Completion::expired);
+            (void)cancel(completion, arguments::any_generation, nullptr);
+            return;
+        }
+        const u32 periods = completion.value != 0 ? static_cast<u32>(completion.value) : 1;
+        if (completion.arguments.timer.period_ns != 0) {
+            deliver(completion, static_cast<i32>(periods));
+        } else {
+            finish(completion, static_cast<i32>(periods));
+        }
+    });
+}
+
+u32 Loop::run_ready() noexcept {
+    // What callbacks add comes in the next round, so that I/O is never starved.
+    batch_ = ready_;
+    ready_ = {};
+    u32 callbacks = 0;
+    while (!stopped_ && (options_.batch_max == 0 || callbacks < options_.batch_max)) {
+        Completion* const completion = batch_.pop();
+        if (completion == nullptr) {
+            return callbacks;
+        }
+        ++callbacks;
+        run_callback(*completion);
+    }
+    ready_.push_front(batch_);
+    return callbacks;
+}
+
+void Loop::run_callback(Completion& completion) noexcept {
+    if (completion.kind == Kind::timer && completion.has(was_reset)) [[unlikely]] {
+        restart_timer(completion);
+        return;
+    }
+    const Result result = {completion.value, completion.result_flags};
+    if (completion.state == State::ready_more) {
+        completion.state = State::resuming;
+        resuming_ = &completion;
+        (void)call(completion, result);
+        resuming_ = nullptr;
+        resume(completion);
+        return;
+    }
+    completion.state = State::idle;
+    ++completion.generation;
+    --active_;
+    ++statistics_.completed;
+    if (completion.has(Completion::has_successors)) {
+        start_successors(completion, result.ok());
+    }
+    // From here on the completion is the caller's, and may be gone unless it asks for more.
+    if (call(completion, result) == Action::rearm) {
+        rearm(completion);
+    }
+}
+
+Action Loop::call(Completion& completion, Result result) noexcept {
+    if (completion.callback == nullptr) {
+        return Action::disarm;
+    }
+    if (options_.slow_callback_ns == 0) {
+        return completion.callback(*this, completion, result, completion.user);
+    }
+    const u64 before_ns = update_now();
+    const Action action = completion.callback(*this, completion, result, completion.user);
+    if (update_now() - before_ns > options_.slow_callback_ns) {
+        ++statistics_.slow_callbacks;
+    }
+    return action;
+}
+
+/// Goes on with an operation that has told one of its results.
+void Loop::resume(Completion& completion) noexcept {
+    if (completion.kind != Kind::timer) {
+        engine_->resume(*this, completion);
+    } else if (completion.has(Completion::cancelled)) {
+        finish(completion, -Errno::ecanceled);
+    } else if (completion.has(was_reset)) {
+        restart_timer(completion);
+    } else {
+        start_next_period(completion, completion.arguments.timer.period_ns);
+    }
+}
+
+} // namespace oxbow
