@@ -126,18 +126,19 @@ u32 Loop::cancel_waiting(i32 fd) noexcept {
 
 /// Multishot operations whose result waits for its callback are in no list but the ready queue.
 u32 Loop::mark_results(i32 fd) noexcept {
-    u32 found = 0;
-    for (CompletionQueue* queue : {&batch_, &ready_}) {
-        for (Completion* at = queue->first(); at != nullptr; at = at->next) {
-            if (at->state == State::ready_more && (fd == any_fd || at->fd == fd)) {
-                at->set(Completion::cancelled);
-                ++found;
-            }
+    const auto mark = [fd](Completion& completion) noexcept -> u32 {
+        if (completion.state == State::ready || (fd != any_fd && completion.fd != fd)) {
+            return 0;
         }
+        completion.set(Completion::cancelled);
+        return 1;
+    };
+    u32 found = resuming_ != nullptr ? mark(*resuming_) : 0;
+    for (Completion* at = batch_.first(); at != nullptr; at = at->next) {
+        found += mark(*at);
     }
-    if (resuming_ != nullptr && (fd == any_fd || resuming_->fd == fd)) {
-        resuming_->set(Completion::cancelled);
-        ++found;
+    for (Completion* at = ready_.first(); at != nullptr; at = at->next) {
+        found += mark(*at);
     }
     return found;
 }

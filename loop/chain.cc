@@ -24,7 +24,7 @@ void set_predecessor(Completion& completion, const Completion* first) noexcept {
 
 u32 Loop::bucket_of(const Completion& first) noexcept {
     const uptr address = reinterpret_cast<uptr>(&first);
-    return static_cast<u32>(address >> 5 ^ address >> 11) % chain_buckets;
+    return static_cast<u32>(address >> 5 ^ address >> 11) & (chain_buckets - 1);
 }
 
 void Loop::then(Completion& first, Completion& second, const Operation& operation,

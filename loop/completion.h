@@ -49,10 +49,10 @@ struct Completion {
     static constexpr u8 cancelled = 2;      ///< its end was asked for
     static constexpr u8 has_successors = 4; ///< others are chained behind it
     static constexpr u8 counted = 8;        ///< in FdSlot::in_flight of its descriptor
-    static constexpr u8 polls = 16; ///< engine: waits for readiness before it is tried again
-    static constexpr u8 engine_bit_a = 32;
-    static constexpr u8 engine_bit_b = 64;
-    static constexpr u8 engine_bit_c = 128;
+    static constexpr u8 timed = 16;         ///< it has a deadline, kept in `deadline`
+    static constexpr u8 polls = 32;         ///< engine: waits for readiness, to be tried again
+    static constexpr u8 engine_bit_a = 64;  ///< the engine's own
+    static constexpr u8 engine_bit_b = 128; ///< the engine's own
 
     /// Whether it is the caller's: not submitted, or its last callback has begun.
     [[nodiscard]] bool idle() const noexcept { return state == State::idle; }

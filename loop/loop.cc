@@ -18,10 +18,10 @@ constexpr u32 fds_limit = 1u << 20;
 [[nodiscard]] u32 fds_of_process() noexcept {
     abi::Rlimit limit = {};
     if (kernel::prlimit(0, abi::resource::open_files, nullptr, &limit) != 0 ||
-        limit.hard > fds_limit) {
+        limit.maximum > fds_limit) {
         return fds_limit;
     }
-    return static_cast<u32>(limit.hard);
+    return static_cast<u32>(limit.maximum);
 }
 
 } // namespace
@@ -35,7 +35,7 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
     fds_.count = options.fds_max != 0 ? options.fds_max : fds_of_process();
     const long slots = kernel::mmap(
         nullptr, fds_.count * sizeof(FdSlot), abi::protection::read | abi::protection::write,
-        abi::map_flag::private_ | abi::map_flag::anonymous | abi::map_flag::noreserve, -1, 0);
+        abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
     if (is_error(slots)) {
         fds_ = {};
         return static_cast<i32>(slots);
