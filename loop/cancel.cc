@@ -70,20 +70,22 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
 }
 
 void Loop::start_cancel(Completion& request) noexcept {
-    i32 result = 0;
     if (request.kind == Kind::cancel) {
-        request.state = State::engine;
-        const arguments::Cancel& cancel_what = request.arguments.cancel;
-        result = cancel(*cancel_what.target, cancel_what.generation, &request);
-        if (result == cancel_outcome::pending) {
-            return;
-        }
-    } else {
-        const u32 found =
-            request.kind == Kind::cancel_all ? cancel_everything() : cancel_on_fd(request.fd);
-        result = found != 0 ? static_cast<i32>(found) : -Errno::enoent;
+        restart_cancel(request);
+        return;
     }
-    finish(request, result);
+    const u32 found =
+        request.kind == Kind::cancel_all ? cancel_everything() : cancel_on_fd(request.fd);
+    finish(request, found != 0 ? static_cast<i32>(found) : -Errno::enoent);
+}
+
+void Loop::restart_cancel(Completion& request) noexcept {
+    request.state = State::engine;
+    const arguments::Cancel& what = request.arguments.cancel;
+    const i32 result = cancel(*what.target, what.generation, &request);
+    if (result != cancel_outcome::pending) {
+        finish(request, result);
+    }
 }
 
 // ---- Many at once
