@@ -180,15 +180,13 @@ u32 Loop::drain(u64 deadline_ns) noexcept {
     draining_ = true;
     running_ = true;
     // Again in every round: a cancel can come too early for what has only just begun elsewhere.
-    do {
+    while (active_ != 0 || has_remote_work()) {
         stopped_ = false;
-        if (active_ != 0) {
-            (void)cancel_everything();
-        }
-        if (round(deadline_ns) < 0) {
+        (void)cancel_everything();
+        if (round(deadline_ns) < 0 || (deadline_ns != ~u64{0} && update_now() >= deadline_ns)) {
             break;
         }
-    } while (active_ != 0 && (deadline_ns == ~u64{0} || update_now() < deadline_ns));
+    }
     running_ = false;
     draining_ = false;
     stopped_ = false;
