@@ -70,20 +70,22 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
 }
 
 void Loop::start_cancel(Completion& request) noexcept {
-    i32 result = 0;
     if (request.kind == Kind::cancel) {
-        request.state = State::engine;
-        const arguments::Cancel& cancel_what = request.arguments.cancel;
-        result = cancel(*cancel_what.target, cancel_what.generation, &request);
-        if (result == cancel_outcome::pending) {
-            return;
-        }
-    } else {
-        const u32 found =
-            request.kind == Kind::cancel_all ? cancel_everything() : cancel_on_fd(request.fd);
-        result = found != 0 ? static_cast<i32>(found) : -Errno::enoent;
+        restart_cancel(request);
+        return;
     }
-    finish(request, result);
+    const u32 found =
+        request.kind == Kind::cancel_all ? cancel_everything() : cancel_on_fd(request.fd);
+    finish(request, found != 0 ? static_cast<i32>(found) : -Errno::enoent);
+}
+
+void Loop::restart_cancel(Completion& request) noexcept {
+    request.state = State::engine;
+    const arguments::Cancel& what = request.arguments.cancel;
+    const i32 result = cancel(*what.target, what.generation, &request);
+    if (result != cancel_outcome::pending) {
+        finish(request, result);
+    }
 }
 
 // ---- Many at once
@@ -178,15 +180,13 @@ u32 Loop::drain(u64 deadline_ns) noexcept {
     draining_ = true;
     running_ = true;
     // Again in every round: a cancel can come too early for what has only just begun elsewhere.
-    do {
+    while (active_ != 0 || has_remote_work()) {
         stopped_ = false;
-        if (active_ != 0) {
-            (void)cancel_everything();
-        }
-        if (round(deadline_ns) < 0) {
+        (void)cancel_everything();
+        if (round(deadline_ns) < 0 || (deadline_ns != ~u64{0} && update_now() >= deadline_ns)) {
             break;
         }
-    } while (active_ != 0 && (deadline_ns == ~u64{0} || update_now() < deadline_ns));
+    }
     running_ = false;
     draining_ = false;
     stopped_ = false;

@@ -125,7 +125,12 @@ class Loop {
     /// From a worker thread: the job's value is written.
     void worker_done(Completion& completion) noexcept;
 
+    /// Asks anew for what a parked request asks for.
+    void restart_cancel(Completion& request) noexcept;
+
     [[nodiscard]] FdTable& fds() noexcept { return fds_; }
+    /// The highest descriptor that an operation has used.
+    [[nodiscard]] u32 fd_highest() const noexcept { return fd_highest_; }
     /// The slot of its descriptor, or unattached().
     [[nodiscard]] FdSlot& slot_of(const Completion& completion) noexcept {
         FdSlot* const slot = fds_.slot(completion.fd);

@@ -1,0 +1,263 @@
+// Sockets: one attempt at each of their operations.
+#include "../syscall/abi_uring_register.h"
+#include "../syscall/call_socket.h"
+#include "perform_step.h"
+
+namespace oxbow {
+
+namespace detail {
+
+abi::IoVec piece_at(const abi::MessageHeader& message, u32 done) noexcept {
+    usize skip = done;
+    for (usize i = 0; i < message.vector_count; ++i) {
+        const abi::IoVec& piece = message.vectors[i];
+        if (skip < piece.bytes) {
+            return {static_cast<u8*>(piece.base) + skip, piece.bytes - skip};
+        }
+        skip -= piece.bytes;
+    }
+    return {nullptr, 0};
+}
+
+} // namespace detail
+
+namespace {
+
+using detail::Buffer;
+
+/// 0: accept may be called. Otherwise what it would say if it did not wait.
+i32 find_connection(i32 fd) noexcept {
+    if (!is_blocking(fd)) {
+        return 0;
+    }
+    const i32 events = detail::poll_once(fd, abi::poll_event::in, false);
+    if (events != 0) {
+        return events < 0 ? events : 0;
+    }
+    // What does not listen never becomes ready; accept knows what is wrong with it.
+    i32 listens = 0;
+    u32 bytes = sizeof(listens);
+    const i32 result = kernel::getsockopt(fd, abi::socket_level::socket,
+                                          abi::socket_option::accepting, &listens, &bytes);
+    return result < 0 || listens == 0 ? result : -Errno::eagain;
+}
+
+i32 accept_once(const Completion& operation, Patience patience) noexcept {
+    const arguments::Accept& with = operation.arguments.accept;
+    i32 flags = with.flags | abi::accept4_flag::cloexec;
+    if (patience != Patience::blocks) {
+        const i32 found = find_connection(operation.fd);
+        if (found != 0) {
+            return found;
+        }
+        flags |= abi::accept4_flag::nonblock;
+    }
+    if (with.address == nullptr) {
+        return kernel::accept4(operation.fd, nullptr, nullptr, flags);
+    }
+    // The kernel reads the room from where it writes the length, so a second call must not find
+    // there what the first one left.
+    u32 local = 0;
+    u32* const bytes = with.address_bytes != nullptr ? with.address_bytes : &local;
+    *bytes = with.room;
+    return kernel::accept4(operation.fd, with.address, bytes, flags);
+}
+
+/// connect(2) on a blocking socket, which waits no longer than the kernel can count.
+i32 connect_briefly(i32 fd, const arguments::Address& to) noexcept {
+    constexpr abi::SocketTimeval least = {0, 1};
+    abi::SocketTimeval former = {};
+    u32 bytes = sizeof(former);
+    const i32 result = kernel::getsockopt(fd, abi::socket_level::socket,
+                                          abi::socket_option::send_timeout, &former, &bytes);
+    if (result < 0) {
+        return result;
+    }
+    const auto set = [fd](const abi::SocketTimeval& time) noexcept {
+        return kernel::setsockopt(fd, abi::socket_level::socket, abi::socket_option::send_timeout,
+                                  &time, sizeof(time));
+    };
+    (void)set(least);
+    const i32 connected = kernel::connect(fd, to.address, to.bytes);
+    (void)set(former);
+    return connected;
+}
+
+i32 connect_once(const Completion& operation, Patience patience) noexcept {
+    const arguments::Address& to = operation.arguments.address;
+    const i32 fd = operation.fd;
+    const bool waits = patience == Patience::blocks;
+    i32 result = !waits && is_blocking(fd) ? connect_briefly(fd, to)
+                                           : kernel::connect(fd, to.address, to.bytes);
+    if (result == -Errno::eintr) {
+        result = -Errno::einprogress; // it goes on by itself, and a second call would be refused
+    }
+    while (waits && result == -Errno::einprogress) {
+        (void)detail::poll_once(fd, abi::poll_event::out, true);
+        result = finish_connect(fd);
+    }
+    return result;
+}
+
+/// The part of an `_all` operation that begins where the last step ended.
+struct Part {
+    void* data;
+    u32 bytes;
+};
+
+Part part_of(const void* data, u32 bytes, const Completion& operation) noexcept {
+    const u32 done = detail::done_so_far(operation);
+    return {const_cast<u8*>(static_cast<const u8*>(data)) + done,
+            detail::bytes_of_step(bytes - done, done)};
+}
+
+Part part_of(const abi::MessageHeader& message, u32 done) noexcept {
+    const abi::IoVec piece = detail::piece_at(message, done);
+    return {piece.base, detail::bytes_of_step(piece.bytes, done)};
+}
+
+long receive(i32 fd, const Part& part, u32 flags) noexcept {
+    return kernel::recv(fd, part.data, part.bytes, flags);
+}
+
+long send(i32 fd, const Part& part, u32 flags) noexcept {
+    return kernel::send(fd, part.data, part.bytes, flags | abi::msg_flag::nosignal);
+}
+
+long receive_message(const Completion& operation, u32 dontwait) noexcept {
+    const arguments::ReceiveMessage& with = operation.arguments.receive_message;
+    const u32 done = detail::done_so_far(operation);
+    const u32 flags = with.flags | dontwait;
+    return done == 0 ? kernel::recvmsg(operation.fd, with.message, flags)
+                     : receive(operation.fd, part_of(*with.message, done), flags);
+}
+
+long send_message(const Completion& operation, u32 dontwait) noexcept {
+    const arguments::SendMessage& with = operation.arguments.send_message;
+    const u32 done = detail::done_so_far(operation);
+    u32 flags = with.flags | dontwait;
+    if (done == 0) {
+        return kernel::sendmsg(operation.fd, with.message, flags | abi::msg_flag::nosignal);
+    }
+    const Part part = part_of(*with.message, done);
+    if (detail::piece_at(*with.message, done + part.bytes).bytes != 0) {
+        flags |= abi::msg_flag::more; // a small piece does not become a packet of its own
+    }
+    return send(operation.fd, part, flags);
+}
+
+/// A message into one buffer, laid out as the ring does it: io_recvmsg_multishot in io_uring/net.c.
+long receive_message_into(const Completion& operation, const Buffer& buffer,
+                          u32 dontwait) noexcept {
+    const arguments::Managed& with = operation.arguments.managed;
+    constexpr u32 head_bytes = sizeof(abi::RecvmsgOut);
+    const i32 name_bytes = with.message->name_bytes;
+    const usize control_bytes = with.message->control_bytes;
+    if (name_bytes < 0) {
+        return -Errno::einval;
+    }
+    const u64 room = u64{head_bytes} + static_cast<u32>(name_bytes) + control_bytes;
+    if (control_bytes > buffer.bytes || room > buffer.bytes) {
+        return -Errno::emsgsize;
+    }
+    u8* const name = static_cast<u8*>(buffer.data) + head_bytes;
+    u8* const control = name + name_bytes;
+    const u32 payload_room = buffer.bytes - static_cast<u32>(room);
+    abi::IoVec payload = {control + control_bytes, payload_room};
+    abi::MessageHeader header = {.name = name_bytes != 0 ? name : nullptr,
+                                 .name_bytes = name_bytes,
+                                 .vectors = &payload,
+                                 .vector_count = 1,
+                                 .control = control_bytes != 0 ? control : nullptr,
+                                 .control_bytes = control_bytes,
+                                 .flags = 0};
+    const long result = kernel::recvmsg(operation.fd, &header, with.flags | dontwait);
+    if (result < 0) {
+        return result;
+    }
+    const u32 received = static_cast<u32>(result); // more than there is room for, with MSG_TRUNC
+    const abi::RecvmsgOut head = {.name_length = static_cast<u32>(header.name_bytes),
+                                  .control_length = static_cast<u32>(header.control_bytes),
+                                  .payload_length = received,
+                                  .flags = header.flags};
+    __builtin_memcpy(buffer.data, &head, sizeof(head)); // nobody promises that it is aligned
+    return static_cast<long>(room + (received < payload_room ? received : payload_room));
+}
+
+/// What moves data.
+long transfer_once(const Completion& operation, const Buffer& buffer, u32 dontwait) noexcept {
+    const arguments::Any& with = operation.arguments;
+    switch (operation.kind) {
+    case Kind::recv:
+    case Kind::recv_all:
+        return receive(operation.fd, part_of(with.receive.data, with.receive.bytes, operation),
+                       with.receive.flags | dontwait);
+    case Kind::recv_managed:
+    case Kind::recv_multishot:
+        return receive(operation.fd, part_of(buffer.data, buffer.bytes, operation),
+                       with.managed.flags | dontwait);
+    case Kind::recvmsg:
+    case Kind::recvmsg_all:
+        return receive_message(operation, dontwait);
+    case Kind::recvmsg_multishot:
+        return receive_message_into(operation, buffer, dontwait);
+    case Kind::send:
+    case Kind::send_all:
+    case Kind::send_zero_copy:
+        return send(operation.fd, part_of(with.send.data, with.send.bytes, operation),
+                    with.send.flags | dontwait);
+    default: // sendmsg, sendmsg_all, sendmsg_zero_copy
+        return send_message(operation, dontwait);
+    }
+}
+
+} // namespace
+
+i32 detail::step_on_socket(const Completion& operation, const Buffer& buffer,
+                           Patience patience) noexcept {
+    const arguments::Any& with = operation.arguments;
+    const i32 fd = operation.fd;
+    const bool waits = patience == Patience::blocks;
+    switch (operation.kind) {
+    case Kind::socket:
+        return kernel::socket(with.socket.family,
+                              with.socket.type | abi::socket_type::cloexec |
+                                  (waits ? 0 : abi::socket_type::nonblock),
+                              with.socket.protocol);
+    case Kind::bind:
+        return kernel::bind(fd, with.address.address, with.address.bytes);
+    case Kind::listen:
+        return kernel::listen(fd, with.listen.backlog);
+    case Kind::shutdown:
+        return kernel::shutdown(fd, with.shutdown.how);
+    case Kind::connect:
+        return connect_once(operation, patience);
+    case Kind::accept:
+    case Kind::accept_multishot:
+        return accept_once(operation, patience);
+    default:
+        return static_cast<i32>(
+            transfer_once(operation, buffer, waits ? 0 : abi::msg_flag::dontwait));
+    }
+}
+
+i32 finish_connect(i32 fd) noexcept {
+    // First whether it is over at all: only then is no error the answer, and no peer another.
+    const i32 events = detail::poll_once(fd, abi::poll_event::out, false);
+    if (events <= 0) {
+        return events == 0 || events == -Errno::eintr ? -Errno::einprogress : events;
+    }
+    i32 error = 0;
+    u32 bytes = sizeof(error);
+    const i32 result = kernel::getsockopt(fd, abi::socket_level::socket, abi::socket_option::error,
+                                          &error, &bytes);
+    if (result < 0 || error != 0) {
+        return result < 0 ? result : -error;
+    }
+    // Someone else may have read the error: then there is just no peer (-ENOTCONN).
+    abi::SocketAddress peer;
+    bytes = sizeof(peer);
+    return kernel::getpeername(fd, &peer, &bytes);
+}
+
+} // namespace oxbow

@@ -1,0 +1,42 @@
+// Opens the loops of LOOP_TEST.
+#include "loop_configurations.h"
+
+#include "../syscall/errno.h"
+
+namespace oxbow::test {
+
+i32 open_as(Loop& loop, const LoopConfiguration& configuration,
+            const LoopOptions& options) noexcept {
+    Options all;
+    static_cast<LoopOptions&>(all) = options;
+    all.entries = configuration.entries;
+    all.engine = configuration.engine;
+    all.avoid_pwait2 = configuration.avoid_pwait2;
+    return open(loop, all);
+}
+
+ConfiguredLoop::ConfiguredLoop(const LoopConfiguration& configuration,
+                               const LoopOptions& options) noexcept {
+    if (configuration.kernel != nullptr) {
+        limited_ = new (static_cast<void*>(limit_)) LimitedKernel(parts_of(configuration.kernel));
+    }
+    const i32 result = open_as(loop_, configuration, options);
+    if (configuration.is_uring() && (result == -Errno::enosys || result == -Errno::eperm)) {
+        SKIP("this kernel has no io_uring, or refuses it");
+    }
+    CHECK_OK(result);
+    CHECK(loop_.is_open());
+    CHECK_STREQ(loop_.engine_name(), configuration.is_uring() ? "io_uring" : "epoll");
+}
+
+ConfiguredLoop::~ConfiguredLoop() {
+    constexpr u64 patience_ns = 20'000'000'000;
+    CHECK_EQ(loop_.drain(now_ns() + patience_ns), 0u);
+    CHECK_EQ(loop_.in_flight(), 0u);
+    loop_.close();
+    if (limited_ != nullptr) {
+        limited_->~LimitedKernel();
+    }
+}
+
+} // namespace oxbow::test

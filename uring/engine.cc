@@ -1,0 +1,261 @@
+// The loop on io_uring: setting up, waiting, reaping.
+#include "engine.h"
+
+#include "../syscall/call_file.h"
+#include "../syscall/call_memory.h"
+#include "../syscall/call_process.h"
+#include "engine_state.h"
+#include "register_ring.h"
+
+namespace oxbow {
+
+namespace uring_engine {
+
+namespace {
+
+[[nodiscard]] u64 probe_opcodes(Ring& ring) noexcept {
+    abi::Probe probe = {};
+    u64 opcodes = 0;
+    if (ring.register_call(abi::RegisterOp::probe, &probe, 256) != 0) {
+        // Before 5.6: what 5.1 to 5.5 had, less what came between, since nothing tells.
+        return (u64{1} << (static_cast<u32>(abi::Opcode::poll_remove) + 1)) - 1;
+    }
+    for (u32 at = 0; at < probe.ops_len && at < 64; ++at) {
+        if ((probe.ops[at].flags & abi::op_supported) != 0) {
+            opcodes |= u64{1} << at;
+        }
+    }
+    return opcodes;
+}
+
+/// Whether a loop can stand on this ring: what 5.6 has, and a queue that loses nothing.
+[[nodiscard]] bool suffices(const Ring& ring, const Features& features) noexcept {
+    constexpr abi::Opcode needed[] = {
+        abi::Opcode::poll_add, abi::Opcode::async_cancel, abi::Opcode::accept,
+        abi::Opcode::connect,  abi::Opcode::read,         abi::Opcode::write,
+        abi::Opcode::recv,     abi::Opcode::send,         abi::Opcode::close,
+    };
+    for (const abi::Opcode opcode : needed) {
+        if (!features.has(opcode)) {
+            return false;
+        }
+    }
+    return ring.has(abi::feature::nodrop | abi::feature::rw_cur_pos);
+}
+
+/// What no bit tells follows from an operation that came with the same kernel.
+[[nodiscard]] Features features_of(Ring& ring) noexcept {
+    Features features;
+    features.opcodes = probe_opcodes(ring);
+    features.poll_multishot = ring.has(abi::feature::rsrc_tags);
+    features.accept_multishot = features.has(abi::Opcode::socket);
+    features.buffer_rings = features.has(abi::Opcode::send_zc);
+    features.recv_multishot = features.has(abi::Opcode::send_zc);
+    return features;
+}
+
+/// -EINTR and -ETIME are how waits end; -EBUSY: completions wait in the kernel for room, which
+/// reaping makes; -EAGAIN: no memory for a request now; all others end the run.
+[[nodiscard]] i32 after_enter(Loop& loop, i32 error) noexcept {
+    switch (error) {
+    case -static_cast<i32>(Errno::ebusy):
+        ++loop.counters().overflows;
+        return 0;
+    case 0:
+    case -static_cast<i32>(Errno::eintr):
+    case -static_cast<i32>(Errno::etime):
+    case -static_cast<i32>(Errno::eagain):
+        return 0;
+    default:
+        // -EBADR: the kernel had no memory for a completion and lost it. -EEXIST: another thread
+        // than the one that runs the loop. -EBADF, -ENXIO, -EINVAL, -EFAULT: the ring is broken.
+        return error;
+    }
+}
+
+void take_wake(Loop& loop, const Cqe& cqe) noexcept {
+    State& state = state_of(loop);
+    ++loop.counters().wakeups;
+    if ((cqe.flags & abi::cqe_flag::more) != 0) {
+        return;
+    }
+    state.wake_armed = false;
+    if (!state.features.poll_multishot) {
+        u64 count = 0; // without it the next poll would end at once
+        (void)kernel::read(loop.wake_fd(), &count, sizeof(count));
+    }
+}
+
+/// Whether it could be taken: not while an earlier result of the same completion has not been seen.
+[[nodiscard]] bool take(Loop& loop, const Cqe& cqe) noexcept {
+    if ((cqe.user_data & 1) != 0) [[unlikely]] {
+        if (cqe.user_data == wake_tag) {
+            take_wake(loop, cqe);
+        }
+        return true;
+    }
+    Completion& completion = completion_of(cqe.user_data);
+    OXBOW_CHECK(completion.generation == static_cast<u8>(cqe.user_data >> generation_shift),
+                "the kernel completed an operation whose completion was reused");
+    if (completion.state != oxbow::State::engine) {
+        return false;
+    }
+    take_result(loop, completion, cqe);
+    return true;
+}
+
+void reap(Loop& loop) noexcept {
+    Ring& ring = state_of(loop).ring;
+    if (ring.overflowed()) {
+        ++loop.counters().overflows;
+    }
+    for (u32 left = ring.cq_entries(); left != 0; --left) {
+        const Cqe* const cqe = ring.peek();
+        if (cqe == nullptr) {
+            return;
+        }
+        const Cqe copy = *cqe;
+        if (!take(loop, copy)) {
+            return; // the rest waits in the queue, in order
+        }
+        ring.seen(cqe);
+    }
+}
+
+[[nodiscard]] i32 submit_and_wait(Loop& loop, u64 deadline_ns) noexcept {
+    State& state = state_of(loop);
+    Ring& ring = state.ring;
+    if (deadline_ns == 0 || ring.cq_ready() != 0) {
+        if (ring.sq_ready() == 0) {
+            return 0;
+        }
+        ++loop.counters().syscalls;
+        const i32 result = ring.submit();
+        return result < 0 ? result : 0;
+    }
+    ++loop.counters().syscalls;
+    ++loop.counters().waits;
+    if (deadline_ns == Wait::for_ever) {
+        const i32 result = ring.submit_and_wait(1);
+        return result < 0 ? result : 0;
+    }
+    return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
+}
+
+i32 wait(Loop& loop, u64 deadline_ns) noexcept {
+    State& state = state_of(loop);
+    enable(loop);
+    if (!state.wake_armed) {
+        arm_wake(loop);
+    }
+    if (state.cancels_left) {
+        send_cancels_left(loop);
+    }
+    unpark(loop);
+    // What is parked still would not be handed over during a long wait: come back soon.
+    const bool is_stuck = !loop.parked().empty() || state.cancels_left || !state.wake_armed;
+    i32 error = submit_and_wait(loop, is_stuck ? 0 : deadline_ns);
+    const bool idle = state.ring.cq_ready() == 0;
+    reap(loop);
+    if (idle && (error == -Errno::eagain || is_stuck) && deadline_ns != 0) {
+        // Nothing moves: the kernel has no memory for requests. It gets some time to find some.
+        constexpr u64 pause_ns = 1'000'000;
+        (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
+        reap(loop);
+    }
+    return after_enter(loop, error);
+}
+
+void detach(Loop& loop) noexcept {
+    State& state = state_of(loop);
+    if (state.blocks_sigpipe) {
+        abi::SignalSet set = {};
+        set.add(abi::signal::pipe);
+        const abi::Timespec none = {};
+        (void)kernel::rt_sigtimedwait(&set, nullptr, &none); // one that came meanwhile
+        (void)kernel::rt_sigprocmask(abi::signal_mask::unblock, &set, nullptr);
+    }
+    state.ring.close();
+    (void)kernel::munmap(&state, sizeof(State));
+}
+
+constexpr Engine table = {
+    .name = "io_uring",
+    .submit = submit,
+    .wait = wait,
+    .cancel = cancel,
+    .resume = resume,
+    .close_fd = close_fd,
+    .open_pool = open_pool,
+    .close_pool = close_pool,
+    .give_buffer = give_buffer,
+    .detach = detach,
+};
+
+} // namespace
+
+void enable(Loop& loop) noexcept {
+    State& state = state_of(loop);
+    if (state.enabled) {
+        return;
+    }
+    state.enabled = true;
+    if ((state.ring.setup_flags() & abi::setup::r_disabled) != 0) {
+        (void)enable_ring(state.ring); // refused only where it is enabled already
+    }
+    // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots of
+    // the thread in use) costs only that.
+    (void)state.ring.register_ring_fd();
+}
+
+void block_sigpipe(State& state) noexcept {
+    if (state.blocks_sigpipe) {
+        return;
+    }
+    abi::SignalSet set = {};
+    set.add(abi::signal::pipe);
+    abi::SignalSet former = {};
+    if (kernel::rt_sigprocmask(abi::signal_mask::block, &set, &former) == 0) {
+        state.blocks_sigpipe = !former.has(abi::signal::pipe);
+    }
+}
+
+} // namespace uring_engine
+
+i32 attach_uring(Loop& loop, Reason* reason) noexcept {
+    const long memory = kernel::mmap(nullptr, sizeof(uring_engine::State),
+                                     abi::protection::read | abi::protection::write,
+                                     abi::map::private_ | abi::map::anonymous, -1, 0);
+    if (is_error(memory)) {
+        return static_cast<i32>(memory);
+    }
+    auto* const state = new (reinterpret_cast<void*>(memory)) uring_engine::State;
+    const RingOptions options = {
+        .entries = loop.options().entries,
+        // Multishot operations complete more often than they are submitted.
+        .completion_entries = 4 * loop.options().entries,
+        .preferred_flags = abi::setup::no_sqarray | abi::setup::submit_all |
+                           abi::setup::single_issuer | abi::setup::defer_taskrun |
+                           abi::setup::r_disabled,
+    };
+    const i32 result = state->ring.open(options, reason);
+    if (result != 0) {
+        (void)kernel::munmap(state, sizeof(uring_engine::State));
+        return result;
+    }
+    state->features = uring_engine::features_of(state->ring);
+    if (!uring_engine::suffices(state->ring, state->features)) {
+        if (reason != nullptr) {
+            *reason = {.stage = Stage::operations,
+                       .error = -Errno::eopnotsupp,
+                       .entries = options.entries};
+        }
+        state->ring.close();
+        (void)kernel::munmap(state, sizeof(uring_engine::State));
+        return -Errno::eopnotsupp;
+    }
+    loop.attach(uring_engine::table, state);
+    return 0;
+}
+
+} // namespace oxbow

@@ -1,0 +1,50 @@
+// Asking the ring for the end of what it has.
+#include "engine_state.h"
+#include "prep.h"
+
+namespace oxbow::uring_engine {
+
+i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept {
+    if (target.kind == Kind::cancel || target.kind == Kind::close) {
+        return -Errno::ealready; // they end by themselves
+    }
+    if (request == nullptr && target.has(cancel_sent)) {
+        return cancel_outcome::ends;
+    }
+    abi::Sqe* const sqe = entry(loop);
+    if (sqe == nullptr) {
+        if (request != nullptr) {
+            loop.park(*request);
+            return cancel_outcome::pending;
+        }
+        state_of(loop).cancels_left = true;
+        return cancel_outcome::ends;
+    }
+    // A request stands behind its target in the queue, so that the kernel knows the target by then.
+    prep::async_cancel(*sqe, tag_of(target));
+    target.set(cancel_sent);
+    if (request == nullptr) {
+        sqe->user_data = unseen_tag;
+        return cancel_outcome::ends;
+    }
+    sqe->user_data = tag_of(*request);
+    loop.slot_of(*request).readers.push(*request);
+    return cancel_outcome::pending;
+}
+
+void send_cancels_left(Loop& loop) noexcept {
+    state_of(loop).cancels_left = false;
+    const auto visit = [&loop](FdSlot& slot) noexcept {
+        for (Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
+            if (at->has(Completion::cancelled) && !at->has(cancel_sent)) {
+                (void)cancel(loop, *at, nullptr);
+            }
+        }
+    };
+    visit(loop.unattached());
+    for (u32 fd = 0; fd <= loop.fd_highest(); ++fd) {
+        visit(loop.fds().slots[fd]);
+    }
+}
+
+} // namespace oxbow::uring_engine

@@ -1,0 +1,280 @@
+// From completions of the ring to results of operations.
+//
+// Errors that no user can act on end here: an interrupted operation is submitted again, one that is
+// not ready waits for readiness, one that found no buffer waits for a buffer.
+#include "../loop/end_of_stream.h"
+#include "../loop/perform.h"
+#include "../syscall/call_file.h"
+#include "engine_state.h"
+
+namespace oxbow::uring_engine {
+
+namespace {
+
+/// -EINTR, and what the kernel says to itself when it means to restart a call: up to Linux 7.2 a
+/// cancelled splice ends with it (include/linux/errno.h, ERESTARTSYS to ERESTART_RESTARTBLOCK).
+[[nodiscard]] bool is_interrupted(i32 value) noexcept {
+    return value == -Errno::eintr || (value <= -512 && value >= -516);
+}
+
+/// Whether the caller wants -EAGAIN, or it is the operation's answer.
+[[nodiscard]] bool wants_eagain(const Completion& completion) noexcept {
+    const arguments::Any& a = completion.arguments;
+    switch (completion.kind) {
+    case Kind::futex_wait:
+    case Kind::futex_waitv:
+        return true;
+    case Kind::recv:
+    case Kind::recv_all:
+        return (a.receive.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::recv_managed:
+    case Kind::recv_multishot:
+    case Kind::recvmsg_multishot:
+        return (a.managed.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::recvmsg:
+    case Kind::recvmsg_all:
+        return (a.receive_message.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::send:
+    case Kind::send_all:
+    case Kind::send_zero_copy:
+        return (a.send.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::sendmsg:
+    case Kind::sendmsg_all:
+    case Kind::sendmsg_zero_copy:
+        return (a.send_message.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return (a.transfer.flags & abi::rw_flag::nowait) != 0;
+    case Kind::readv:
+    case Kind::writev:
+        return (a.vector.flags & abi::rw_flag::nowait) != 0;
+    case Kind::splice:
+    case Kind::tee:
+        return (a.splice.splice->flags & abi::splice_flag::nonblock) != 0;
+    default:
+        return false;
+    }
+}
+
+void leave(Loop& loop, Completion& completion) noexcept {
+    loop.slot_of(completion).readers.remove(completion);
+}
+
+void end(Loop& loop, Completion& completion, i32 value, u32 flags = 0) noexcept {
+    leave(loop, completion);
+    if (completion.kind == Kind::waitid && completion.fd >= 0) {
+        (void)kernel::close(completion.fd); // of the process: it has nothing to lose
+        completion.fd = -1;
+    }
+    loop.finish(completion, value, flags);
+}
+
+/// A result of an operation that goes on; `armed`: by itself, in the kernel.
+void go_on(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed) noexcept {
+    leave(loop, completion);
+    if (!armed) {
+        completion.set(half_done);
+    }
+    loop.deliver(completion, value, flags);
+}
+
+[[nodiscard]] bool writes(Kind kind) noexcept {
+    return kind == Kind::write || kind == Kind::write_all || kind == Kind::writev;
+}
+
+void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
+    State& state = state_of(loop);
+    const bool cancelled = completion.has(Completion::cancelled);
+    if (is_interrupted(value)) {
+        if (completion.kind == Kind::close) {
+            end(loop, completion, 0); // the descriptor is gone all the same
+        } else if (cancelled) {
+            take_error(loop, completion, -Errno::ecanceled);
+        } else if (completion.kind == Kind::connect) {
+            submit_poll(loop, completion); // it goes on being made
+        } else {
+            submit_again(loop, completion);
+        }
+        return;
+    }
+    if (cancelled && value == -Errno::eagain) {
+        value = -Errno::ecanceled;
+    }
+    const bool can_poll = info_of(completion.kind).poll_events != 0;
+    if (can_poll && ((value == -Errno::eagain && !wants_eagain(completion)) ||
+                     (value == -Errno::einprogress && completion.kind == Kind::connect))) {
+        submit_poll(loop, completion);
+        return;
+    }
+    if (value == -Errno::eagain && !can_poll && !wants_eagain(completion)) {
+        leave(loop, completion);
+        loop.perform_on_worker(completion);
+        return;
+    }
+    if (value == -Errno::enobufs && is_managed(completion.kind) && !cancelled) {
+        const BufferPool& pool = *completion.arguments.managed.pool;
+        if (pool.held() < pool.count()) {
+            submit_again(loop, completion); // one has come back meanwhile
+        } else {
+            leave(loop, completion);
+            loop.await_buffer(completion);
+        }
+        return;
+    }
+    if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
+        state.features.nosignal = false; // before 6.18
+        block_sigpipe(state);
+        submit_again(loop, completion);
+        return;
+    }
+    // What an `_all` operation has moved so far is its true result; the next one meets the error.
+    const bool moved = transfers_all(completion.kind) && completion.value > 0;
+    end(loop, completion, moved ? completion.value : value);
+}
+
+void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept {
+    const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(step);
+    completion.value = static_cast<i32>(done);
+    if (wants_more(completion, step, done) && !completion.has(Completion::cancelled)) {
+        submit_again(loop, completion);
+        return;
+    }
+    end(loop, completion, completion.value, flags | end_flag(completion, step));
+}
+
+/// Of a multishot operation; `armed`: it goes on by itself.
+void take_shot(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed) noexcept {
+    i32 received = value;
+    if (completion.kind == Kind::recvmsg_multishot && (flags & result_flag::buffer) != 0) {
+        const u8* const buffer = completion.arguments.managed.pool->buffer(
+            static_cast<u16>(flags >> result_flag::buffer_shift));
+        received =
+            static_cast<i32>(reinterpret_cast<const abi::RecvmsgOut*>(buffer)->payload_length);
+    }
+    const bool transfers = is_managed(completion.kind);
+    const u32 ended = transfers && !armed ? end_flag(completion, received) : 0;
+    if (ended != 0) {
+        end(loop, completion, value, flags | ended);
+    } else {
+        go_on(loop, completion, value, flags, armed);
+    }
+}
+
+/// A result that is no error, of the ring's own operation or of a system call in its place.
+void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed) noexcept {
+    if (transfers_all(completion.kind)) {
+        take_step(loop, completion, value, flags);
+    } else if (is_multishot(completion.kind)) {
+        take_shot(loop, completion, value, flags, armed);
+    } else {
+        end(loop, completion, value, flags | end_flag(completion, value));
+    }
+}
+
+/// The buffer that the kernel took, as flags of a result. One without data goes back at once.
+[[nodiscard]] u32 take_buffer(Completion& completion, i32 value, u32 cqe_flags) noexcept {
+    if ((cqe_flags & abi::cqe_flag::buffer) == 0 || !is_managed(completion.kind)) {
+        return 0;
+    }
+    BufferPool& pool = *completion.arguments.managed.pool;
+    const u16 id = static_cast<u16>(cqe_flags >> abi::cqe_buffer_shift);
+    pool.taken_by_kernel();
+    if (value <= 0) {
+        pool.give_back(id);
+        return 0;
+    }
+    return result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
+}
+
+/// Does with a system call what this ring has no operation for, when the descriptor is ready.
+void attempt(Loop& loop, Completion& completion) noexcept {
+    i32 value = 0;
+    u32 flags = 0;
+    if (is_managed(completion.kind)) {
+        BufferPool& pool = *completion.arguments.managed.pool;
+        const i32 id = pool.take();
+        if (id < 0) {
+            leave(loop, completion);
+            loop.await_buffer(completion);
+            return;
+        }
+        value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
+                             Patience::ready);
+        if (value <= 0) {
+            pool.untake(static_cast<u16>(id));
+        } else {
+            flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
+        }
+    } else {
+        value = perform(completion, Patience::ready);
+    }
+    ++loop.counters().syscalls;
+    if (value == -Errno::eagain && !wants_eagain(completion)) {
+        submit_poll(loop, completion);
+    } else if (value < 0) {
+        take_error(loop, completion, value);
+    } else {
+        take_value(loop, completion, value, flags, false);
+    }
+}
+
+/// The descriptor is ready, or its poll has failed.
+void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
+    completion.clear(Completion::polls);
+    if (completion.has(Completion::cancelled)) {
+        take_error(loop, completion, -Errno::ecanceled);
+    } else if (is_interrupted(value)) {
+        submit_poll(loop, completion);
+    } else if (value < 0) {
+        take_error(loop, completion, value);
+    } else if (completion.kind == Kind::connect) {
+        const i32 result = finish_connect(completion.fd);
+        if (result == -Errno::einprogress) {
+            submit_poll(loop, completion);
+        } else {
+            end(loop, completion, result);
+        }
+    } else if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
+        submit_again(loop, completion);
+    } else {
+        attempt(loop, completion);
+    }
+}
+
+} // namespace
+
+void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
+    i32 value = cqe.result;
+    if (completion.kind == Kind::cancel) {
+        // -ENOENT: it was in flight when it was asked for, and has ended since.
+        end(loop, completion, value == -Errno::enoent ? -Errno::ealready : value);
+        return;
+    }
+    if (completion.has(Completion::polls)) {
+        take_readiness(loop, completion, value);
+        return;
+    }
+    const bool armed = (cqe.flags & abi::cqe_flag::more) != 0;
+    if (armed &&
+        (completion.kind == Kind::send_zero_copy || completion.kind == Kind::sendmsg_zero_copy)) {
+        completion.value = value; // the memory is still the kernel's: a notification follows
+        return;
+    }
+    if ((cqe.flags & abi::cqe_flag::notif) != 0) {
+        value = completion.value;
+        completion.value = 0;
+    }
+    u32 flags = take_buffer(completion, value, cqe.flags);
+    if ((cqe.flags & abi::cqe_flag::sock_nonempty) != 0) {
+        flags |= result_flag::nonempty;
+    }
+    if (value < 0) {
+        take_error(loop, completion, value);
+    } else {
+        take_value(loop, completion, value, flags, armed);
+    }
+}
+
+} // namespace oxbow::uring_engine

@@ -1,0 +1,125 @@
+// What the io_uring engine knows, and what its parts call in each other: engine.cc waits and reaps,
+// engine_kinds.cc knows which of the ring's operations does what, engine_submit.cc prepares
+// entries, engine_result.cc makes results of completions, engine_cancel.cc ends things,
+// engine_buffers.cc has the buffer rings.
+#pragma once
+
+#include "../loop/loop.h"
+#include "ring.h"
+
+namespace oxbow::uring_engine {
+
+/// What the kernel has. From its own answers, never from its version.
+struct Features {
+    u64 opcodes = 0;               ///< bit n: abi::Opcode n
+    bool accept_multishot = false; ///< 5.19
+    bool poll_multishot = false;   ///< 5.13
+    bool recv_multishot = false;   ///< 6.0, and with it recvmsg
+    bool buffer_rings = false;     ///< 5.19
+    bool nosignal = true;          ///< rw_flag::nosignal, 6.18; believed until it is refused
+
+    [[nodiscard]] bool has(abi::Opcode opcode) const noexcept {
+        const u32 bit = static_cast<u32>(opcode);
+        return bit < 64 && (opcodes >> bit & 1) != 0;
+    }
+};
+
+struct State {
+    /// It is made in memory that attach_uring has mapped.
+    static void* operator new(usize, void* place) noexcept { return place; }
+
+    Ring ring;
+    Features features;
+    bool enabled = false;      ///< by the thread that runs the loop
+    bool cancels_left = false; ///< some did not find room in the queue
+    bool wake_armed = false;
+    bool blocks_sigpipe = false;
+    u16 next_group = 0;
+};
+
+[[nodiscard]] inline State& state_of(Loop& loop) noexcept {
+    return *static_cast<State*>(loop.engine_state());
+}
+
+// ---- User data ---------------------------------------------------------------------------------
+//
+// The completion's address, below the activation that is meant. Addresses of user memory have no
+// more than 56 bits on any machine unless a program asks for more, and completions are aligned, so
+// that odd numbers are free for the engine's own.
+
+inline constexpr u32 generation_shift = 56;
+inline constexpr u64 wake_tag = 1;   ///< the poll of the loop's eventfd
+inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to know what came
+
+[[nodiscard]] inline u64 tag_of(const Completion& completion) noexcept {
+    return address_of(&completion) | static_cast<u64>(completion.generation) << generation_shift;
+}
+[[nodiscard]] inline Completion& completion_of(u64 tag) noexcept {
+    const u64 address = tag & ((u64{1} << generation_shift) - 1);
+    return *reinterpret_cast<Completion*>(static_cast<uptr>(address));
+}
+
+// ---- What a completion's own bits mean here
+// ------------------------------------------------------
+
+/// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
+/// notification is missing.
+inline constexpr u8 half_done = Completion::engine_bit_a;
+/// The kernel has been asked for its end.
+inline constexpr u8 cancel_sent = Completion::engine_bit_b;
+
+// ---- The parts ---------------------------------------------------------------------------------
+
+/// How an operation is done where the ring cannot.
+enum class Fallback : u8 {
+    none,   ///< the ring has had it from the first
+    now,    ///< the system call does not block
+    worker, ///< the system call may block
+    poll,   ///< the system call, when the descriptor is ready
+    waitid, ///< the same, on a descriptor of the process
+};
+
+struct KindInfo {
+    abi::Opcode opcode;
+    Fallback fallback;
+    u16 poll_events; ///< what to wait for after -EAGAIN; 0: it does not wait for readiness
+};
+[[nodiscard]] const KindInfo& info_of(Kind kind) noexcept;
+
+/// Whether this ring does the operation itself.
+[[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
+
+/// Fills an entry for an operation that is_native, or for its poll.
+void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
+
+void submit(Loop& loop, Completion& completion) noexcept;
+void resume(Loop& loop, Completion& completion) noexcept;
+void close_fd(Loop& loop, Completion& completion) noexcept;
+/// Puts it into the queue once more; it is in its slot's list already.
+void submit_again(Loop& loop, Completion& completion) noexcept;
+/// Waits for readiness, then submit_again or attempt().
+void submit_poll(Loop& loop, Completion& completion) noexcept;
+/// Room for an entry, flushed for if need be.
+[[nodiscard]] bool has_room(Loop& loop) noexcept;
+/// An entry, flushed for if need be; nullptr: the kernel takes none now.
+[[nodiscard]] abi::Sqe* entry(Loop& loop) noexcept;
+/// Hands over what waited for room.
+void unpark(Loop& loop) noexcept;
+void arm_wake(Loop& loop) noexcept;
+/// Lets the ring run, as this thread's.
+void enable(Loop& loop) noexcept;
+/// Keeps SIGPIPE from this thread, where the kernel has no flag that does.
+void block_sigpipe(State& state) noexcept;
+
+/// What a completion of the ring says about an operation.
+void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
+
+[[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
+/// Asks for what found no room before.
+void send_cancels_left(Loop& loop) noexcept;
+
+[[nodiscard]] i32 open_pool(Loop& loop, BufferPool& pool) noexcept;
+void close_pool(Loop& loop, BufferPool& pool) noexcept;
+void give_buffer(Loop& loop, BufferPool& pool, u16 buffer) noexcept;
+
+} // namespace oxbow::uring_engine

@@ -1,0 +1,509 @@
+// From operations to entries of the submission queue.
+#include "../loop/perform.h"
+#include "../syscall/abi_epoll.h"
+#include "../syscall/abi_signal.h"
+#include "../syscall/call_file.h"
+#include "../syscall/call_process.h"
+#include "engine_state.h"
+#include "prep.h"
+
+namespace oxbow::uring_engine {
+
+namespace {
+
+using arguments::Any;
+
+/// What is left of a vector behind its first `done` bytes: the rest of one piece.
+struct Rest {
+    void* data;
+    u32 bytes;
+    bool is_last;
+};
+[[nodiscard]] Rest rest_of(const abi::MessageHeader& message, u64 done) noexcept {
+    usize at = 0;
+    while (at + 1 < message.vector_count && done >= message.vectors[at].bytes) {
+        done -= message.vectors[at].bytes;
+        ++at;
+    }
+    const abi::IoVec& piece = message.vectors[at];
+    const usize left = piece.bytes - static_cast<usize>(done);
+    return {static_cast<u8*>(piece.base) + done,
+            left < 0x7ffff000u ? static_cast<u32>(left) : 0x7ffff000u,
+            at + 1 == message.vector_count};
+}
+
+void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    const u32 done = static_cast<u32>(completion.value);
+    switch (completion.kind) {
+    case Kind::recv:
+    case Kind::recv_all:
+        prep::recv(sqe, fd, static_cast<u8*>(a.receive.data) + done, a.receive.bytes - done,
+                   {.flags = a.receive.flags});
+        return;
+    case Kind::recv_managed:
+        prep::recv(sqe, fd, nullptr, a.managed.pool->buffer_bytes(), {.flags = a.managed.flags});
+        prep::select_buffer(sqe, a.managed.pool->group);
+        return;
+    case Kind::recv_multishot:
+        prep::recv_multishot(sqe, fd, a.managed.pool->group, {.flags = a.managed.flags});
+        return;
+    case Kind::recvmsg_multishot:
+        prep::recvmsg_multishot(sqe, fd, a.managed.message, a.managed.pool->group,
+                                {.flags = a.managed.flags});
+        return;
+    case Kind::recvmsg_all:
+        if (done != 0) {
+            const Rest rest = rest_of(*a.receive_message.message, done);
+            prep::recv(sqe, fd, rest.data, rest.bytes, {.flags = a.receive_message.flags});
+            return;
+        }
+        [[fallthrough]];
+    case Kind::recvmsg:
+        prep::recvmsg(sqe, fd, a.receive_message.message, {.flags = a.receive_message.flags});
+        return;
+    case Kind::read_multishot:
+        if (state.features.has(abi::Opcode::read_multishot)) {
+            prep::read_multishot(sqe, fd, a.managed.pool->group);
+            return;
+        }
+        [[fallthrough]];
+    default: // read_managed
+        prep::read(sqe, fd, nullptr, a.managed.pool->buffer_bytes(), abi::current_position);
+        prep::select_buffer(sqe, a.managed.pool->group);
+        return;
+    }
+}
+
+void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    const u32 done = static_cast<u32>(completion.value);
+    switch (completion.kind) {
+    case Kind::send_zero_copy:
+        if (state.features.has(abi::Opcode::send_zc)) {
+            prep::send_zc(sqe, fd, a.send.data, a.send.bytes,
+                          {.flags = a.send.flags | abi::msg_flag::nosignal});
+            return;
+        }
+        [[fallthrough]];
+    case Kind::send:
+    case Kind::send_all:
+        prep::send(sqe, fd, static_cast<const u8*>(a.send.data) + done, a.send.bytes - done,
+                   {.flags = a.send.flags | abi::msg_flag::nosignal});
+        return;
+    case Kind::sendmsg_zero_copy:
+        if (state.features.has(abi::Opcode::sendmsg_zc)) {
+            prep::sendmsg_zc(sqe, fd, a.send_message.message,
+                             {.flags = a.send_message.flags | abi::msg_flag::nosignal});
+            return;
+        }
+        break;
+    case Kind::sendmsg_all:
+        if (done != 0) {
+            const Rest rest = rest_of(*a.send_message.message, done);
+            const u32 more = rest.is_last ? 0 : abi::msg_flag::more;
+            prep::send(sqe, fd, rest.data, rest.bytes,
+                       {.flags = a.send_message.flags | abi::msg_flag::nosignal | more});
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    prep::sendmsg(sqe, fd, a.send_message.message,
+                  {.flags = a.send_message.flags | abi::msg_flag::nosignal});
+}
+
+void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    switch (completion.kind) {
+    case Kind::socket:
+        // Blocking: the ring arms its own poll, which it does not for a non-blocking one.
+        prep::socket(sqe, {.family = a.socket.family,
+                           .type = a.socket.type | abi::socket_type::cloexec,
+                           .protocol = a.socket.protocol});
+        return;
+    case Kind::bind:
+        prep::bind(sqe, fd, a.address.address, a.address.bytes);
+        return;
+    case Kind::listen:
+        prep::listen(sqe, fd, a.listen.backlog);
+        return;
+    case Kind::shutdown:
+        prep::shutdown(sqe, fd, a.shutdown.how);
+        return;
+    case Kind::connect:
+        prep::connect(sqe, fd, a.address.address, a.address.bytes);
+        return;
+    case Kind::accept_multishot:
+        if (state.features.accept_multishot) {
+            prep::accept_multishot(sqe, fd, {.flags = abi::accept4_flag::cloexec});
+            return;
+        }
+        [[fallthrough]];
+    default:
+        if (a.accept.address_bytes != nullptr) {
+            *a.accept.address_bytes = a.accept.room; // the kernel's last word is still in it
+        }
+        prep::accept(sqe, fd,
+                     {.address = a.accept.address,
+                      .address_bytes = a.accept.address_bytes,
+                      .flags = abi::accept4_flag::cloexec});
+        return;
+    }
+}
+
+/// Flags of a write, with the one that keeps SIGPIPE away.
+[[nodiscard]] u32 write_flags(const State& state, u32 flags) noexcept {
+    return state.features.nosignal ? flags | abi::rw_flag::nosignal : flags;
+}
+
+void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    if (completion.kind == Kind::readv) {
+        prep::readv(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
+                    {.flags = a.vector.flags});
+        return;
+    }
+    if (completion.kind == Kind::writev) {
+        prep::writev(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
+                     {.flags = write_flags(state, a.vector.flags)});
+        return;
+    }
+    const u32 done = static_cast<u32>(completion.value);
+    u8* const data = static_cast<u8*>(a.transfer.data) + done;
+    const u32 bytes = a.transfer.bytes - done;
+    const u64 offset = a.transfer.offset == abi::current_position ? abi::current_position
+                                                                  : a.transfer.offset + done;
+    if (completion.kind == Kind::read || completion.kind == Kind::read_all) {
+        prep::read(sqe, fd, data, bytes, offset, {.flags = a.transfer.flags});
+    } else {
+        prep::write(sqe, fd, data, bytes, offset, {.flags = write_flags(state, a.transfer.flags)});
+    }
+}
+
+void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    const u64 offset = a.range.offset;
+    const u64 bytes = a.range.bytes;
+    switch (completion.kind) {
+    case Kind::openat:
+        prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
+        return;
+    case Kind::openat2:
+        prep::openat2(sqe, fd, a.open2.path, a.open2.how);
+        return;
+    case Kind::statx:
+        prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
+                    a.status.status);
+        return;
+    case Kind::fsync:
+        prep::fsync(sqe, fd, {.data_only = a.sync.data_only != 0});
+        return;
+    case Kind::sync_file_range:
+        prep::sync_file_range(
+            sqe, fd, {.offset = offset, .bytes = static_cast<u32>(bytes), .flags = a.range.how});
+        return;
+    case Kind::fallocate:
+        prep::fallocate(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
+        return;
+    case Kind::ftruncate:
+        prep::ftruncate(sqe, fd, bytes);
+        return;
+    case Kind::fadvise:
+        prep::fadvise(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
+        return;
+    default:
+        prep::madvise(sqe, a.memory.address, a.memory.bytes, a.memory.advice);
+        return;
+    }
+}
+
+void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    const prep::PathPair pair = {a.paths.old_path, a.paths.new_path, fd, a.paths.new_directory,
+                                 a.paths.flags};
+    const arguments::Attribute* const attribute =
+        completion.kind == Kind::getxattr || completion.kind == Kind::setxattr
+            ? a.path_attribute.attribute
+            : &a.attribute;
+    const auto reads = [attribute]() noexcept {
+        return prep::AttributeRead{attribute->name, attribute->value, attribute->bytes};
+    };
+    const auto writes = [attribute]() noexcept {
+        return prep::AttributeWrite{attribute->name, attribute->value, attribute->bytes,
+                                    attribute->flags};
+    };
+    switch (completion.kind) {
+    case Kind::renameat:
+        prep::renameat(sqe, pair);
+        return;
+    case Kind::linkat:
+        prep::linkat(sqe, pair);
+        return;
+    case Kind::symlinkat:
+        prep::symlinkat(sqe, {a.paths.old_path, a.paths.new_path, a.paths.new_directory});
+        return;
+    case Kind::unlinkat:
+        prep::unlinkat(sqe, fd, a.path.path, static_cast<i32>(a.path.how));
+        return;
+    case Kind::mkdirat:
+        prep::mkdirat(sqe, fd, a.path.path, a.path.how);
+        return;
+    case Kind::getxattr:
+        prep::getxattr(sqe, a.path_attribute.path, reads());
+        return;
+    case Kind::setxattr:
+        prep::setxattr(sqe, a.path_attribute.path, writes());
+        return;
+    case Kind::fgetxattr:
+        prep::fgetxattr(sqe, fd, reads());
+        return;
+    default:
+        prep::fsetxattr(sqe, fd, writes());
+        return;
+    }
+}
+
+void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    switch (completion.kind) {
+    case Kind::close:
+        prep::close(sqe, fd);
+        return;
+    case Kind::poll:
+        prep::poll_add(sqe, fd, a.poll.events);
+        return;
+    case Kind::poll_multishot:
+        if (state.features.poll_multishot) {
+            prep::poll_multishot(sqe, fd, a.poll.events);
+        } else {
+            prep::poll_add(sqe, fd, a.poll.events);
+        }
+        return;
+    case Kind::splice:
+        prep::splice(sqe, {.from_fd = a.splice.splice->from_fd,
+                           .from_offset = a.splice.splice->from_offset,
+                           .to_fd = a.splice.splice->to_fd,
+                           .to_offset = a.splice.splice->to_offset,
+                           .bytes = a.splice.splice->bytes,
+                           .flags = a.splice.splice->flags});
+        return;
+    case Kind::tee:
+        prep::tee(sqe, {.from_fd = a.splice.splice->from_fd,
+                        .to_fd = a.splice.splice->to_fd,
+                        .bytes = a.splice.splice->bytes,
+                        .flags = a.splice.splice->flags});
+        return;
+    case Kind::pipe:
+        prep::pipe(sqe, a.pipe.fds, a.pipe.flags);
+        return;
+    case Kind::waitid:
+        prep::waitid(sqe, {.kind = a.wait.which,
+                           .id = a.wait.id,
+                           .options = a.wait.options,
+                           .info = a.wait.info});
+        return;
+    case Kind::futex_wait:
+        prep::futex_wait(
+            sqe, a.futex_wait.word,
+            {.value = a.futex_wait.expected,
+             .flags = abi::futex2_flag::size_u32 |
+                      (a.futex_wait.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
+        return;
+    case Kind::futex_waitv:
+        prep::futex_waitv(sqe, a.futex_wait_many.waiters, a.futex_wait_many.count);
+        return;
+    default:
+        prep::futex_wake(
+            sqe, a.futex_wake.word,
+            {.count = a.futex_wake.count,
+             .flags = abi::futex2_flag::size_u32 |
+                      (a.futex_wake.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
+        return;
+    }
+}
+
+/// The events that a poll waits for before the operation is tried again.
+[[nodiscard]] u32 poll_events_of(const Completion& completion) noexcept {
+    const u32 events = info_of(completion.kind).poll_events;
+    return events != 0 ? events : abi::poll_event::in; // waitid's descriptor
+}
+
+void enlist(Loop& loop, Completion& completion) noexcept {
+    completion.state = oxbow::State::engine;
+    loop.slot_of(completion).readers.push(completion);
+}
+
+/// A descriptor for the process that waitid waits for. False: there can be none.
+[[nodiscard]] bool open_process(Completion& completion) noexcept {
+    const arguments::Wait& wait = completion.arguments.wait;
+    if (wait.which != abi::wait_for::pid || (wait.options & abi::wait_option::exited) == 0 ||
+        (wait.options & (abi::wait_option::stopped | abi::wait_option::continued)) != 0) {
+        return false;
+    }
+    completion.fd = kernel::pidfd_open(wait.id, 0);
+    return completion.fd >= 0;
+}
+
+/// Does what the ring cannot do.
+void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
+    switch (info_of(completion.kind).fallback) {
+    case Fallback::now:
+        loop.finish(completion, perform(completion, Patience::blocks));
+        return;
+    case Fallback::poll:
+        enlist(loop, completion);
+        submit_poll(loop, completion);
+        return;
+    case Fallback::waitid:
+        if (open_process(completion)) {
+            enlist(loop, completion);
+            submit_poll(loop, completion);
+            return;
+        }
+        completion.fd = -1;
+        [[fallthrough]];
+    default:
+        loop.perform_on_worker(completion);
+        return;
+    }
+}
+
+void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    if (completion.has(Completion::polls)) {
+        prep::poll_add(sqe, completion.fd, poll_events_of(completion));
+    } else {
+        prepare(state, sqe, completion);
+    }
+    sqe.user_data = tag_of(completion);
+}
+
+/// Prepares an entry for a completion that is in its slot's list; parks it where there is none.
+void queue(Loop& loop, Completion& completion) noexcept {
+    State& state = state_of(loop);
+    abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
+    if (sqe == nullptr) {
+        loop.slot_of(completion).readers.remove(completion);
+        loop.park(completion);
+        return;
+    }
+    fill(state, *sqe, completion);
+}
+
+} // namespace
+
+void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Kind kind = completion.kind;
+    if (kind >= Kind::send && kind <= Kind::sendmsg_zero_copy) {
+        prepare_send(state, sqe, completion);
+    } else if ((kind >= Kind::recv && kind <= Kind::recvmsg_multishot) || is_managed(kind)) {
+        prepare_receive(state, sqe, completion);
+    } else if (kind >= Kind::socket && kind <= Kind::accept_multishot) {
+        prepare_socket(state, sqe, completion);
+    } else if (kind >= Kind::read && kind <= Kind::writev) {
+        prepare_transfer(state, sqe, completion);
+    } else if (kind >= Kind::openat && kind <= Kind::madvise) {
+        prepare_file(sqe, completion);
+    } else if (kind >= Kind::renameat && kind <= Kind::fsetxattr) {
+        prepare_path(sqe, completion);
+    } else {
+        prepare_rest(state, sqe, completion);
+    }
+}
+
+bool has_room(Loop& loop) noexcept {
+    State& state = state_of(loop);
+    if (state.ring.sq_space_left() == 0) {
+        enable(loop);
+        ++loop.counters().syscalls;
+        // Whatever refuses it now (-EAGAIN, -EBUSY) will be met again by the loop's own wait.
+        (void)state.ring.submit();
+    }
+    return state.ring.sq_space_left() != 0;
+}
+
+abi::Sqe* entry(Loop& loop) noexcept {
+    State& state = state_of(loop);
+    abi::Sqe* const sqe = state.ring.get_sqe();
+    if (sqe != nullptr) [[likely]] {
+        return sqe;
+    }
+    return has_room(loop) ? state.ring.get_sqe() : nullptr;
+}
+
+void submit(Loop& loop, Completion& completion) noexcept {
+    if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
+        submit_elsewhere(loop, completion);
+        return;
+    }
+    enlist(loop, completion);
+    queue(loop, completion);
+}
+
+void submit_again(Loop& loop, Completion& completion) noexcept {
+    queue(loop, completion);
+}
+
+void submit_poll(Loop& loop, Completion& completion) noexcept {
+    completion.set(Completion::polls);
+    queue(loop, completion);
+}
+
+void unpark(Loop& loop) noexcept {
+    State& state = state_of(loop);
+    while (!loop.parked().empty() && has_room(loop)) {
+        Completion& completion = *loop.parked().pop();
+        if (completion.kind == Kind::cancel) {
+            loop.restart_cancel(completion); // its target may have ended meanwhile
+            continue;
+        }
+        enlist(loop, completion);
+        fill(state, *state.ring.get_sqe(), completion);
+    }
+}
+
+void resume(Loop& loop, Completion& completion) noexcept {
+    const bool armed = !completion.has(half_done);
+    completion.clear(half_done);
+    if (completion.has(Completion::cancelled) && !armed) {
+        loop.finish(completion, -Errno::ecanceled);
+        return;
+    }
+    if (!armed) {
+        submit(loop, completion);
+        return;
+    }
+    enlist(loop, completion);
+    if (completion.has(Completion::cancelled)) {
+        (void)cancel(loop, completion, nullptr);
+    }
+}
+
+void close_fd(Loop& loop, Completion& completion) noexcept {
+    submit(loop, completion);
+}
+
+void arm_wake(Loop& loop) noexcept {
+    State& state = state_of(loop);
+    abi::Sqe* const sqe = entry(loop);
+    if (sqe == nullptr) {
+        return; // the next round tries again
+    }
+    if (state.features.poll_multishot) {
+        prep::poll_multishot(*sqe, loop.wake_fd(), abi::poll_event::in);
+    } else {
+        prep::poll_add(*sqe, loop.wake_fd(), abi::poll_event::in);
+    }
+    sqe->user_data = wake_tag;
+    state.wake_armed = true;
+}
+
+} // namespace oxbow::uring_engine
