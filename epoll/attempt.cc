@@ -2,7 +2,7 @@
 // the operation stays where it waits.
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
-#include "../loop/perform.h"
+#include "../syscall/abi_uring_register.h"
 #include "poller.h"
 
 namespace oxbow {
@@ -22,33 +22,26 @@ namespace {
 
 } // namespace
 
-i32 Poller::perform_now(Completion& operation) noexcept {
-    // Descriptors that come from here are non-blocking, so that not even a call that has no flag
-    // for it can block the loop. Foreign ones keep their flags.
-    if (operation.kind == Kind::accept || operation.kind == Kind::accept_multishot) {
-        operation.arguments.accept.flags |= abi::accept4_flag::nonblock;
-    } else if (operation.kind == Kind::socket) {
-        operation.arguments.socket.type |= abi::socket_type::nonblock;
-    }
+i32 Poller::perform_now(const Completion& operation, Patience patience) noexcept {
     ++loop_->counters().syscalls;
-    return perform(operation, Patience::none);
+    return perform(operation, patience);
 }
 
-Poller::Outcome Poller::attempt(Completion& operation) noexcept {
+Poller::Outcome Poller::attempt(Completion& operation, Patience patience) noexcept {
     switch (operation.kind) {
     case Kind::recv_managed:
     case Kind::recv_multishot:
     case Kind::recvmsg_multishot:
     case Kind::read_managed:
     case Kind::read_multishot:
-        return attempt_managed(operation, Patience::none);
+        return attempt_managed(operation, patience);
     case Kind::recv_all:
     case Kind::recvmsg_all:
     case Kind::send_all:
     case Kind::sendmsg_all:
     case Kind::read_all:
     case Kind::write_all:
-        return attempt_all(operation);
+        return attempt_all(operation, patience);
     case Kind::connect:
         return attempt_connect(operation);
     case Kind::splice:
@@ -59,9 +52,9 @@ Poller::Outcome Poller::attempt(Completion& operation) noexcept {
     default:
         break;
     }
-    const i32 value = perform_now(operation);
+    const i32 value = perform_now(operation, patience);
     if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
-        return wait_again(operation);
+        return wait_again(operation, patience);
     }
     if (operation.kind == Kind::accept_multishot && value >= 0) {
         deliver(operation, value);
@@ -73,12 +66,13 @@ Poller::Outcome Poller::attempt(Completion& operation) noexcept {
 }
 
 /// One with `_all`, for as many steps as go without waiting.
-Poller::Outcome Poller::attempt_all(Completion& operation) noexcept {
+Poller::Outcome Poller::attempt_all(Completion& operation, Patience patience) noexcept {
     for (u32 step = 0; step < steps_max; ++step) {
-        const i32 value = perform_now(operation);
+        const i32 value = perform_now(operation, patience);
         if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
-            return wait_again(operation);
+            return wait_again(operation, patience);
         }
+        patience = Patience::none; // what was found ready has been used
         if (value < 0) {
             // An error behind what has been transferred is left to the next operation.
             finish(operation, operation.value > 0 ? operation.value : value);
@@ -86,7 +80,7 @@ Poller::Outcome Poller::attempt_all(Completion& operation) noexcept {
         }
         operation.value += value;
         if (!wants_more(operation, value, static_cast<u32>(operation.value))) {
-            finish(operation, operation.value, end_flag(operation, operation.value));
+            finish(operation, operation.value, end_flag(operation, value));
             return Outcome::left;
         }
     }
@@ -108,13 +102,19 @@ Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience
     if (value <= 0) {
         pool.untake(id);
         if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
-            return wait_again(operation);
+            return wait_again(operation, patience);
         }
     }
-    u32 flags = end_flag(operation, value);
+    i32 received = value;
+    u32 flags = 0;
     if (value > 0) {
+        if (operation.kind == Kind::recvmsg_multishot) { // without its head
+            received = static_cast<i32>(
+                reinterpret_cast<const abi::RecvmsgOut*>(pool.buffer(id))->payload_length);
+        }
         flags |= result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
     }
+    flags |= end_flag(operation, received);
     if (is_multishot(operation.kind) && value >= 0 && (flags & result_flag::end_of_stream) == 0) {
         deliver(operation, value, flags);
     } else {
@@ -129,11 +129,11 @@ Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
     if (operation.has(Completion::polls)) {
         ++loop_->counters().syscalls;
         value = finish_connect(operation.fd);
-        if (value == -Errno::eagain) {
+        if (value == -Errno::einprogress) {
             return Outcome::waits;
         }
     } else {
-        value = perform_now(operation);
+        value = perform_now(operation, Patience::none);
         if (value == -Errno::einprogress) {
             operation.set(Completion::polls);
             return Outcome::waits;
@@ -150,12 +150,17 @@ Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
 }
 
 /// After -EAGAIN: what the operation waits for next.
-Poller::Outcome Poller::wait_again(Completion& operation) noexcept {
+Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noexcept {
     if (operation.has(Completion::polls) && names_a_peer(operation)) {
         // It was said to be writable, and is not. An AF_UNIX datagram to a named peer whose queue
         // is full waits for that queue, which no event tells of: unix_dgram_poll in the kernel.
         operation.set(blind);
         return Outcome::later;
+    }
+    if (patience == Patience::none && works_on_files(operation.kind)) {
+        // Perhaps it was only not clear whether the call would wait. Then there is no change to
+        // wait for, but the kernel can be asked what holds already.
+        loop_->slot_of(operation).set(FdSlot::untold);
     }
     operation.set(Completion::polls);
     return Outcome::waits;
@@ -197,7 +202,7 @@ void Poller::go_on_unwatched(Completion& operation) noexcept {
     switch (operation.kind) {
     case Kind::poll:
     case Kind::poll_multishot: {
-        const i32 events = perform_now(operation);
+        const i32 events = perform_now(operation, Patience::none);
         // As io_uring: what never becomes ready cannot be waited for.
         finish(operation, events == -Errno::eagain ? -Errno::einval : events);
         return;
@@ -232,18 +237,20 @@ Completion* Poller::first_in_order(const FdSlot& slot, const CompletionList& lis
 }
 
 /// Tries those that wait in one direction, in order, until one has to go on waiting. Each has one
-/// result at most, since it leaves the list with it.
-void Poller::serve(FdSlot& slot, i32 fd, u16 direction) noexcept {
+/// result at most, since it leaves the list with it. `patience` is the first one's.
+void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept {
     CompletionList& list = direction == FdSlot::readable ? slot.readers : slot.writers;
     while (Completion* const operation = first_in_order(slot, list)) {
         leave(list, *operation);
-        const Outcome outcome = attempt(*operation);
+        const Outcome outcome = attempt(*operation, patience);
+        patience = Patience::none;
         if (outcome == Outcome::left) {
             continue;
         }
         enter(list, *operation, true);
         if (outcome == Outcome::waits) {
             slot.clear(direction);
+            watch(slot, fd, events_of(*operation));
         } else {
             try_again(slot, fd, *operation);
         }
@@ -287,7 +294,7 @@ void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
             deliver(*at, value);
         } else if (at->kind == Kind::poll) {
             finish(*at, value);
-        } else if (attempt(*at) != Outcome::left) {
+        } else if (attempt(*at, Patience::none) != Outcome::left) {
             enter(slot.readers, *at, true);
             slot.set(FdSlot::aside);
         }

@@ -1,7 +1,6 @@
 // What the loop asks of an engine, answered with epoll.
 #include "engine.h"
 
-#include "../loop/perform.h"
 #include "../syscall/call_event.h"
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
@@ -40,7 +39,7 @@ void Poller::close() noexcept {
 void Poller::submit(Completion& operation) noexcept {
     switch (way_of(operation.kind)) {
     case Way::now:
-        finish(operation, perform_now(operation));
+        finish(operation, perform_now(operation, Patience::none));
         return;
     case Way::worker:
         give_to_worker(operation);
@@ -60,6 +59,7 @@ void Poller::start(Completion& operation) noexcept {
         finish(operation, -Errno::ebadf); // the loop has refused those above the table
         return;
     }
+    const bool was_file = slot->has(FdSlot::always_ready);
     forget_what_was(*slot);
     if (stands_aside(operation)) {
         start_aside(*slot, operation);
@@ -67,17 +67,19 @@ void Poller::start(Completion& operation) noexcept {
     }
     const bool waits_not = asks_not_to_wait(operation);
     const u16 events = events_of(operation);
-    if (works_on_files(operation.kind) && !waits_not) {
+    if ((was_file || operation.kind == Kind::read_multishot) && works_on_files(operation.kind)) {
         learn(*slot, operation.fd, events);
-        if (slot->has(FdSlot::always_ready)) {
-            go_on_unwatched(operation);
-            return;
-        }
     }
     CompletionList& list = list_of(*slot, operation);
-    const u16 direction = waits_for_output(operation) ? FdSlot::writable : FdSlot::readable;
-    if (waits_not || (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
-        switch (attempt(operation)) {
+    const bool writes = waits_for_output(operation);
+    const u16 direction = writes ? FdSlot::writable : FdSlot::readable;
+    const bool is_file = slot->has(FdSlot::always_ready);
+    if (is_file && (writes || operation.kind == Kind::read_multishot) && !waits_not) {
+        go_on_unwatched(operation); // few file systems can write without waiting
+        return;
+    }
+    if (waits_not || is_file || (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
+        switch (attempt(operation, Patience::none)) {
         case Outcome::left:
             return;
         case Outcome::waits:
@@ -88,12 +90,17 @@ void Poller::start(Completion& operation) noexcept {
             break;
         }
     }
+    if (is_file) {
+        go_on_unwatched(operation); // it was not in memory
+        return;
+    }
     enter(list, operation, false);
     watch(*slot, operation.fd, events);
 }
 
 void Poller::start_aside(FdSlot& slot, Completion& operation) noexcept {
-    if (operation.kind != Kind::poll_multishot && attempt(operation) == Outcome::left) {
+    if (operation.kind != Kind::poll_multishot &&
+        attempt(operation, Patience::none) == Outcome::left) {
         return;
     }
     // A poll_multishot is not tried: epoll_ctl says what holds already, and does so as an event.
@@ -202,10 +209,7 @@ void Poller::close_fd(Completion& operation) noexcept {
         give_to_worker(operation); // a file's close may write back, over a network
         return;
     }
-    const i32 result = kernel::close(fd);
-    ++loop_->counters().syscalls;
-    // The descriptor is gone even where the call was interrupted.
-    finish(operation, result == -Errno::eintr ? 0 : result);
+    finish(operation, perform_now(operation, Patience::none));
     if (slot.has(FdSlot::guests)) {
         serve_guests(slot, fd); // they find that it is closed
     }

@@ -32,7 +32,7 @@ void Poller::enter_as_guest(Completion& operation, FdSlot& slot, i32 fd, u16 eve
 void Poller::serve_guests(FdSlot& slot, i32 fd) noexcept {
     CompletionList theirs = take_guests(slot, fd);
     while (Completion* const operation = theirs.pop()) {
-        if (attempt(*operation) == Outcome::waits) {
+        if (attempt(*operation, Patience::ready) == Outcome::waits) {
             // A splice whose input has gone again.
             FdSlot& from = loop_->slot_of(*operation);
             from.clear(FdSlot::readable);
@@ -78,7 +78,7 @@ CompletionList Poller::take_guests(FdSlot& slot, i32 fd) noexcept {
 /// disk and are made by a worker, never lets that worker wait for the other side.
 Poller::Outcome Poller::attempt_splice(Completion& operation) noexcept {
     if (asks_not_to_wait(operation)) {
-        finish(operation, perform_now(operation));
+        finish(operation, perform_now(operation, Patience::none));
         return Outcome::left;
     }
     const i32 to_fd = operation.arguments.splice.splice->to_fd;
@@ -107,7 +107,7 @@ Poller::Outcome Poller::attempt_splice(Completion& operation) noexcept {
     }
     i32 value = -Errno::eagain;
     if (sides[0].fd >= 0 && sides[1].fd >= 0) {
-        value = perform_now(operation);
+        value = perform_now(operation, Patience::ready);
     }
     if (value == -Errno::eagain) {
         // A file; or both are ready and yet it does not go: not for long.
@@ -128,7 +128,7 @@ void Poller::start_child(Completion& operation) noexcept {
         give_to_worker(operation); // nothing becomes readable when any child, or a group, stops
         return;
     }
-    const i32 result = perform_now(operation);
+    const i32 result = perform_now(operation, Patience::none);
     if (result != -Errno::eagain) {
         finish(operation, result);
         return;
@@ -152,7 +152,7 @@ void Poller::start_child(Completion& operation) noexcept {
 }
 
 Poller::Outcome Poller::attempt_child(Completion& operation) noexcept {
-    const i32 result = perform_now(operation);
+    const i32 result = perform_now(operation, Patience::none);
     if (result != -Errno::eagain) {
         end_child(operation, result);
     } else {

@@ -145,14 +145,14 @@ void Poller::settle() noexcept {
 
 void Poller::settle(FdSlot& slot, i32 fd, bool blind_are_due) noexcept {
     if (slot.has(FdSlot::readable)) {
-        serve(slot, fd, FdSlot::readable);
+        serve(slot, fd, FdSlot::readable, Patience::none);
     }
     if (slot.has(FdSlot::writable)) {
         const Completion* const first = first_in_order(slot, slot.writers);
         if (first != nullptr && first->has(blind) && !blind_are_due) {
             enlist(slot, fd);
         } else {
-            serve(slot, fd, FdSlot::writable);
+            serve(slot, fd, FdSlot::writable, Patience::none);
         }
     }
     const bool someone_waits =

@@ -155,10 +155,13 @@ enum class Way : u8 {
     }
 }
 
-/// Events that can mean that there is input, or an end of it, and such that can mean room.
+/// Events that can mean that there is input, or an end of it; those after which a read does not
+/// wait; and those that can mean room.
 inline constexpr u32 input_events =
     abi::poll_event::in | abi::poll_event::pri | abi::poll_event::rdnorm | abi::poll_event::rdband |
     abi::poll_event::msg | abi::poll_event::rdhup | abi::poll_event::err | abi::poll_event::hup;
+inline constexpr u32 surely_input =
+    abi::poll_event::in | abi::poll_event::rdnorm | abi::poll_event::err | abi::poll_event::hup;
 inline constexpr u32 output_events = abi::poll_event::out | abi::poll_event::wrnorm |
                                      abi::poll_event::wrband | abi::poll_event::err |
                                      abi::poll_event::hup;

@@ -62,16 +62,16 @@ class Poller {
     }
 
     // attempt.cc
-    [[nodiscard]] Outcome attempt(Completion& operation) noexcept;
-    [[nodiscard]] Outcome attempt_all(Completion& operation) noexcept;
+    [[nodiscard]] Outcome attempt(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] Outcome attempt_all(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] Outcome attempt_managed(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] Outcome attempt_connect(Completion& operation) noexcept;
-    [[nodiscard]] Outcome wait_again(Completion& operation) noexcept;
-    [[nodiscard]] i32 perform_now(Completion& operation) noexcept;
+    [[nodiscard]] Outcome wait_again(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] i32 perform_now(const Completion& operation, Patience patience) noexcept;
     void note_short(const Completion& operation, i32 value) noexcept;
     void go_on_unwatched(Completion& operation) noexcept;
     void give_to_worker(Completion& operation) noexcept;
-    void serve(FdSlot& slot, i32 fd, u16 direction) noexcept;
+    void serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept;
     void try_again(FdSlot& slot, i32 fd, const Completion& operation) noexcept;
     void serve_aside(FdSlot& slot, u32 events) noexcept;
     [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,

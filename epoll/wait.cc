@@ -112,11 +112,12 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     }
     if ((events & input_events) != 0) {
         slot.set(FdSlot::readable);
-        serve(slot, fd, FdSlot::readable);
+        serve(slot, fd, FdSlot::readable,
+              (events & surely_input) != 0 ? Patience::ready : Patience::none);
     }
     if ((events & output_events) != 0) {
         slot.set(FdSlot::writable);
-        serve(slot, fd, FdSlot::writable);
+        serve(slot, fd, FdSlot::writable, Patience::ready);
     }
     if (slot.has(FdSlot::guests)) {
         serve_guests(slot, fd);
