@@ -157,7 +157,7 @@ Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noe
         operation.set(blind);
         return Outcome::later;
     }
-    if (patience == Patience::none && works_on_files(operation.kind)) {
+    if (patience == Patience::none && info_of(operation).on_files != 0) {
         // Perhaps it was only not clear whether the call would wait. Then there is no change to
         // wait for, but the kernel can be asked what holds already.
         loop_->slot_of(operation).set(FdSlot::untold);

@@ -54,7 +54,7 @@ class Poller {
     void finish(Completion& operation, i32 value, u32 flags = 0) noexcept;
     void deliver(Completion& operation, i32 value, u32 flags = 0) noexcept;
     [[nodiscard]] static bool waits_for_output(const Completion& operation) noexcept {
-        return way_of(operation.kind) == Way::output;
+        return way_of(operation) == Way::output;
     }
     [[nodiscard]] static CompletionList& list_of(FdSlot& slot,
                                                  const Completion& operation) noexcept {
