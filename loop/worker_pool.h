@@ -4,10 +4,12 @@
 //
 // The loop's thread alone calls what is here. A worker reads the job, runs perform(), writes
 // Completion::value and hands the completion to Loop::worker_done, after which it never touches it
-// again.
+// again. An `_all` operation goes on in its worker until it is done.
 #pragma once
 
 #include "list.h"
+#include "lock.h"
+#include "thread.h"
 
 namespace oxbow {
 
@@ -41,8 +43,23 @@ class WorkerPool {
     [[nodiscard]] Completion* take_if(bool (*wanted)(const Completion& job, void* context) noexcept,
                                       void* context) noexcept;
 
-    /// Threads that run now.
-    [[nodiscard]] u32 workers() const noexcept;
+    /// Threads that run now. They stay until close(); an idle one costs its stack and no time.
+    [[nodiscard]] u32 workers() const noexcept { return threads_.started(); }
+
+  private:
+    static void work(void* pool) noexcept;
+    [[nodiscard]] Completion* next_job() noexcept;
+    [[nodiscard]] i32 start_worker(Completion& job) noexcept;
+    void take(Completion& job) noexcept;
+
+    Loop* loop_ = nullptr;
+    Threads threads_;
+    Lock lock_; // over all that follows
+    Condition jobs_or_end_;
+    CompletionList jobs_; // that have not begun
+    u32 queued_ = 0;      // how many they are
+    u32 idle_ = 0;        // workers that sleep, or have been woken and have not looked yet
+    bool closing_ = false;
 };
 
 } // namespace oxbow
