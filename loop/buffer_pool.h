@@ -71,6 +71,8 @@ class BufferPool {
     [[nodiscard]] u32 ring_entries() const noexcept { return ring_entries_; }
 
   private:
+    void unmap() noexcept;
+
     Loop* loop_ = nullptr;
     u8* buffers_ = nullptr;
     u16* next_free_ = nullptr; // by id; a chain of the free ones

@@ -28,6 +28,7 @@ i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexce
     }
     switch (target.state) {
     case State::ready:
+    case State::posted:
     case State::closing:
         return -Errno::ealready; // its callback comes; a close is never taken back
     case State::ready_more:

@@ -40,6 +40,7 @@ enum class State : u8 {
     awaiting_buffer, ///< waits for a buffer of its BufferPool
     engine,          ///< in the engine's hands
     worker,          ///< a job of the WorkerPool, or its result on the way
+    posted,          ///< by another thread, on its way
     closing,         ///< a close that waits for what is in flight
 };
 
@@ -70,7 +71,7 @@ struct Completion {
     State state = State::idle;
     u8 generation = 0; ///< counts activations; see Engine
     u8 bits = 0;
-    i32 fd = -1;
+    i32 fd = 0; // all zero, so that static ones cost no room in the program's file
     i32 value = 0; ///< of the result; until then what an `_all` operation has transferred so far
     arguments::Any arguments{};
     DeadlineNode deadline;

@@ -25,7 +25,7 @@ void Loop::post(Completion& completion, Handler handler) noexcept {
     completion.user = handler.user;
     completion.bits = 0;
     completion.fd = -1;
-    completion.state = State::worker;
+    completion.state = State::posted;
     posted_.push(completion);
     wake();
 }

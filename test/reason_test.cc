@@ -525,6 +525,12 @@ constexpr ErrnoRow errno_rows[] = {
     {"resize_efault", Stage::resize, 0, Errno::efault, "as it was before"},
 };
 
+TEST(reason_operations) {
+    Line line;
+    describe({.stage = Stage::operations, .error = -Errno::eopnotsupp, .entries = 128}, line);
+    check_line(line, "io_uring", "Linux 5.6", "epoll", "lacks operations");
+}
+
 VARIANT_TEST(reason_errno, errno_rows) {
     Line line;
     describe({.stage = row.stage,

@@ -28,6 +28,21 @@ namespace {
     return opcodes;
 }
 
+/// Whether a loop can stand on this ring: what 5.6 has, and a queue that loses nothing.
+[[nodiscard]] bool suffices(const Ring& ring, const Features& features) noexcept {
+    constexpr abi::Opcode needed[] = {
+        abi::Opcode::poll_add, abi::Opcode::async_cancel, abi::Opcode::accept,
+        abi::Opcode::connect,  abi::Opcode::read,         abi::Opcode::write,
+        abi::Opcode::recv,     abi::Opcode::send,         abi::Opcode::close,
+    };
+    for (const abi::Opcode opcode : needed) {
+        if (!features.has(opcode)) {
+            return false;
+        }
+    }
+    return ring.has(abi::feature::nodrop | abi::feature::rw_cur_pos);
+}
+
 /// What no bit tells follows from an operation that came with the same kernel.
 [[nodiscard]] Features features_of(Ring& ring) noexcept {
     Features features;
@@ -229,6 +244,16 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
         return result;
     }
     state->features = uring_engine::features_of(state->ring);
+    if (!uring_engine::suffices(state->ring, state->features)) {
+        if (reason != nullptr) {
+            *reason = {.stage = Stage::operations,
+                       .error = -Errno::eopnotsupp,
+                       .entries = options.entries};
+        }
+        state->ring.close();
+        (void)kernel::munmap(state, sizeof(uring_engine::State));
+        return -Errno::eopnotsupp;
+    }
     loop.attach(uring_engine::table, state);
     return 0;
 }

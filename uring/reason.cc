@@ -417,6 +417,7 @@ void explain_registering(const Refusal& r) noexcept {
         return "resizing the ring";
     case Stage::none:
     case Stage::options:
+    case Stage::operations:
         break;
     }
     return "the ring";
@@ -436,6 +437,7 @@ void explain(const Refusal& r) noexcept {
         return explain_registering(r);
     case Stage::none:
     case Stage::options:
+    case Stage::operations:
         return;
     }
 }
@@ -449,6 +451,11 @@ void explain(const Refusal& r) noexcept {
     }
     if (reason.stage == Stage::options) {
         return describe_options(reason, text);
+    }
+    if (reason.stage == Stage::operations) {
+        text.add("this kernel's io_uring lacks operations that a loop needs, which came with "
+                 "Linux 5.6; use a newer kernel, or epoll");
+        return;
     }
     text.add(name_of(reason.stage)).add(" (").number(reason.entries);
     text.add(reason.entries == 1 ? " entry" : " entries");

@@ -19,6 +19,7 @@ enum class Stage : u8 {
     memory,      ///< memory for setup::no_mmap
     register_fd, ///< registering the ring's own descriptor
     resize,      ///< Ring::resize
+    operations,  ///< a loop needs what this kernel's ring has not (5.6)
 };
 
 /// Why RingOptions were not even tried.

@@ -1,0 +1,138 @@
+// Buffers of one size, and the operations that wait for one.
+#include "buffer_pool.h"
+
+#include "../syscall/abi_uring_register.h"
+#include "../syscall/call_memory.h"
+#include "../syscall/start.h"
+#include "loop.h"
+
+namespace oxbow {
+
+namespace {
+
+constexpr u32 count_max = 32768;
+constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
+
+} // namespace
+
+i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
+    OXBOW_CHECK(!is_open(), "BufferPool::open of a pool that is open");
+    if (options.count == 0 || options.count > count_max || options.buffer_bytes == 0) {
+        return -Errno::einval;
+    }
+    u32 ring_entries = 1;
+    while (ring_entries < options.count) {
+        ring_entries *= 2;
+    }
+    // The ring's room first, since the kernel wants it at a page; then the chain; then, at a page
+    // again, the buffers.
+    const usize page = page_bytes();
+    const usize ring_bytes = ring_entries * sizeof(abi::BufferRingEntry);
+    usize bytes = ring_bytes + options.count * sizeof(u16);
+    bytes = (bytes + page - 1) & ~(page - 1);
+    const usize buffers_at = bytes;
+    if (options.memory == nullptr) {
+        const u64 buffers = u64{options.count} * options.buffer_bytes;
+        if (buffers > ~usize{0} / 2) {
+            return -Errno::enomem;
+        }
+        bytes += static_cast<usize>(buffers);
+    }
+    const long mapped =
+        kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
+                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
+    if (is_error(mapped)) {
+        return -Errno::enomem;
+    }
+    // The kernel may hold on to its pages: a child must not get them, nor make this process copy
+    // them.
+    (void)kernel::madvise(reinterpret_cast<void*>(mapped), bytes, abi::madvice::dontfork);
+    mapping_ = reinterpret_cast<void*>(mapped);
+    mapping_bytes_ = bytes;
+    u8* const base = static_cast<u8*>(mapping_);
+    ring_memory = {base, ring_bytes};
+    next_free_ = reinterpret_cast<u16*>(base + ring_bytes);
+    buffers_ = options.memory != nullptr ? static_cast<u8*>(options.memory) : base + buffers_at;
+    count_ = options.count;
+    buffer_bytes_ = options.buffer_bytes;
+    ring_entries_ = ring_entries;
+    held_ = 0;
+    first_free_ = 0;
+    for (u32 i = 0; i < count_; ++i) {
+        next_free_[i] = static_cast<u16>(i + 1);
+    }
+    loop_ = &loop;
+    const i32 result = loop.engine().open_pool(loop, *this);
+    if (result < 0) {
+        unmap();
+        return result;
+    }
+    next = loop.pools_;
+    loop.pools_ = this;
+    return 0;
+}
+
+void BufferPool::close() noexcept {
+    if (!is_open()) {
+        return;
+    }
+    OXBOW_CHECK(waiters.empty(), "BufferPool::close while operations wait for a buffer");
+    BufferPool** link = &loop_->pools_;
+    while (*link != this) {
+        link = &(*link)->next;
+    }
+    *link = next;
+    loop_->engine().close_pool(*loop_, *this);
+    unmap();
+}
+
+void BufferPool::unmap() noexcept {
+    (void)kernel::munmap(mapping_, mapping_bytes_);
+    mapping_ = nullptr;
+    mapping_bytes_ = 0;
+    next_free_ = nullptr;
+    buffers_ = nullptr;
+    ring_memory = {};
+    next = nullptr;
+    loop_ = nullptr;
+    group = 0;
+    kernel_takes = false;
+    count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = 0;
+}
+
+i32 BufferPool::take() noexcept {
+    if (first_free_ == count_) {
+        return -1;
+    }
+    const u32 id = first_free_;
+    first_free_ = next_free_[id];
+    next_free_[id] = taken;
+    ++held_;
+    return static_cast<i32>(id);
+}
+
+void BufferPool::untake(u16 id) noexcept {
+    OXBOW_CHECK(id < count_ && next_free_[id] == taken, "a buffer was given back twice");
+    next_free_[id] = static_cast<u16>(first_free_);
+    first_free_ = id;
+    --held_;
+}
+
+void BufferPool::give_back(u16 id) noexcept {
+    OXBOW_CHECK(is_open() && id < count_, "a buffer was given back that is none of the pool's");
+    if (kernel_takes) {
+        // Which buffers the kernel has taken it tells with each result; here they are only counted.
+        OXBOW_CHECK(held_ != 0, "a buffer was given back twice");
+        --held_;
+        loop_->engine().give_buffer(*loop_, *this, id);
+    } else {
+        untake(id);
+    }
+    Completion* const waiter = waiters.pop();
+    if (waiter != nullptr) {
+        waiter->state = State::engine;
+        loop_->engine().submit(*loop_, *waiter);
+    }
+}
+
+} // namespace oxbow
