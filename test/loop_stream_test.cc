@@ -2,8 +2,7 @@
 // go on, what poll and accept tell, and no SIGPIPE.
 #include "../syscall/abi_epoll.h"
 #include "../syscall/abi_memory.h"
-#include "live_ring.h"
-#include "loop_help.h"
+#include "loop_scene.h"
 
 namespace oxbow::test {
 namespace {
@@ -36,23 +35,6 @@ struct TwoPieces {
     }
     TwoPieces(const TwoPieces&) = delete;
     TwoPieces& operator=(const TwoPieces&) = delete;
-};
-
-/// A pool that is closed where its scope ends.
-class OpenPool {
-  public:
-    OpenPool(Loop& loop, const BufferPoolOptions& options) noexcept {
-        CHECK_OK(pool_.open(loop, options));
-    }
-    ~OpenPool() { pool_.close(); }
-    OpenPool(const OpenPool&) = delete;
-    OpenPool& operator=(const OpenPool&) = delete;
-
-    BufferPool& operator*() noexcept { return pool_; }
-    BufferPool* operator->() noexcept { return &pool_; }
-
-  private:
-    BufferPool pool_;
 };
 
 // ---- The end of a stream ------------------------------------------------------------------------
@@ -444,12 +426,6 @@ struct Taker {
     }
 };
 
-void set_nonblocking(i32 fd) noexcept {
-    const i32 flags = CHECK_OK(kernel::fcntl(fd, abi::fcntl_command::get_status_flags));
-    CHECK_OK(
-        kernel::fcntl(fd, abi::fcntl_command::set_status_flags, flags | abi::open_flag::nonblock));
-}
-
 constinit u8 large[200'000] = {};
 
 [[nodiscard]] SocketPair make_narrow_pair() noexcept {
@@ -738,7 +714,7 @@ LOOP_TEST(loop_stream_accept_needs_no_address) {
     const Fd accepted(CHECK_OK(perform_on(loop, op::accept(listener.fd)).value));
     write_text(client, "hi");
     CHECK_READS(accepted, "hi");
-    CHECK(kernel::fcntl(accepted, abi::fcntl_command::get_fd_flags) == abi::fd_flag::cloexec);
+    CHECK(kernel::fcntl(accepted, abi::fcntl_command::get_fd_flags) == abi::fd_cloexec);
 }
 
 // ---- SIGPIPE ------------------------------------------------------------------------------------
