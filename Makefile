@@ -75,7 +75,7 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: all archives examples tests demo info check check-freestanding asan ubsan cross symbols layers \
+.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan cross symbols layers \
 	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -85,8 +85,8 @@ archives: $(ARCHIVES) ## build liboxbow-ring.a, liboxbow.a and liboxbow-start.a 
 examples: $(HOSTED_EXAMPLES) $(STATIC_EXAMPLES) ## build example/*.cc, each hosted and as NAME-static without libc
 tests: $(TEST_PROGRAMS) $(NUMBERS) ## build the test programs, hosted and without libc
 
-demo: $(BUILD)/example/copy-static ## copy a file with the static no-libc program; verify it, and time it beside cp
-	@sh example/demo.sh $<
+demo: $(BUILD)/example/copy-static $(BUILD)/example/tour-static ## copy a file beside cp, and run a server with 200 clients, timers, a thread and a file on both engines
+	@sh example/demo.sh $^
 info: $(BUILD)/example/info ## print what this kernel's io_uring offers
 	@$<
 check: ## build and run all tests with both compilers, then symbols, layers, size and headers
@@ -98,6 +98,10 @@ asan: ## build the tests with AddressSanitizer and run them
 	+@ASAN_OPTIONS=handle_segv=0 $(MAKE) --no-print-directory SANITIZE=address BUILD=$(BUILD)/asan run-tests
 ubsan: ## build the tests with UndefinedBehaviorSanitizer and run them
 	+@$(MAKE) --no-print-directory SANITIZE=undefined BUILD=$(BUILD)/ubsan run-tests
+# The raw rings share memory with the kernel, of which ThreadSanitizer knows nothing; threads are in the loop.
+tsan: ## build the tests with ThreadSanitizer and run those of the loop
+	+@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/tsan \
+		TESTFLAGS='--filter=loop_*,worker_pool_*,wait_thread_*,remote_queue_*,buffer_pool_* $(TESTFLAGS)' run-tests
 run-tests: $(TEST_PROGRAMS)
 	$< $(TESTFLAGS)
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
@@ -109,7 +113,8 @@ symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmov
 	@NM='$(NM)' sh test/symbols.sh $^
 layers: ## fail on an include that runs against syscall <- loop <- uring, epoll <- io
 	@sh test/layers.sh .
-size: $(BUILD)/size/nop $(STATIC_EXAMPLES) ## print the pinned sizes and fail on one that grew
+SIZED := $(patsubst test/size/%.cc,$(BUILD)/size/%,$(wildcard test/size/*.cc))
+size: $(SIZED) $(STATIC_EXAMPLES) ## print the pinned sizes and fail on one that grew
 	@SIZE='$(SIZE)' NOP_TEXT_LIMIT=$(if $(findstring clang,$(CXX)),2560,2048) sh test/size.sh $^
 headers: ## compile each header alone, with both compilers, hosted and freestanding
 	@JOBS='$(JOBS)' sh test/headers.sh '$(CXX)' '$(OTHER_CXX)'
@@ -192,9 +197,9 @@ $(STATIC_EXAMPLES): $(BUILD)/example/%-static: $(BUILD)/program/obj-freestanding
 	$(no_libc_link) && $(STRIP) $@
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/program/obj/bench/%.o $(BUILD)/liboxbow.a
 	$(hosted_link) $(if $(findstring liburing,$@),-luring)
-$(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(RING)))
+$(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(ALL)))
 	$(archive)
-$(BUILD)/size/nop: $(BUILD)/size/test/size/nop.o $(BUILD)/size/liboxbow.a
+$(SIZED): $(BUILD)/size/%: $(BUILD)/size/test/size/%.o $(BUILD)/size/liboxbow.a
 	$(no_libc_link) && $(STRIP) $@
 
 # What the compiler found each object to include.

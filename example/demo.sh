@@ -1,8 +1,10 @@
 #!/bin/sh
-# demo.sh COPY: copies a real file with the static program that has no libc, compares the two byte
-# for byte, and prints its speed beside cp's. MIB= sets the size, TMPDIR= the place.
+# demo.sh COPY TOUR: copies a real file with the static program that has no libc, compares the two
+# byte for byte, and prints its speed beside cp's; then runs one program of a loop on both engines and
+# compares what it prints. MIB= sets the size of the file, TMPDIR= the place.
 set -u
 copy=$1
+tour=$2
 : "${MIB:=256}"
 place=$(mktemp -d "${TMPDIR:-${copy%/*}}/oxbow-demo.XXXXXX") || exit 1
 trap 'rm -rf "$place"' EXIT
@@ -37,3 +39,17 @@ for round in 1 2; do
 done
 cmp "$place/input" "$place/by-oxbow" || exit 1
 echo "demo: the copy is the same, byte for byte"
+
+echo "demo: a server with 200 clients, timers, another thread and a file on one loop"
+for engine in epoll io_uring; do
+    if [ $engine = io_uring ] && ! "$tour" --engine=io_uring --try > "$place/refused" 2>&1; then
+        cat "$place/refused"
+        echo "demo: so this kernel's loops run on epoll"
+        break
+    fi
+    echo "demo: on $engine"
+    "$tour" --engine=$engine "$place/tour.tmp" > "$place/on-$engine" || exit 1
+    sed 's/^/demo:   /' "$place/on-$engine"
+    cmp "$place/on-epoll" "$place/on-$engine" || exit 1
+done
+echo "demo: the same on every engine there is"

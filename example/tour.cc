@@ -1,6 +1,7 @@
-// tour [--engine=io_uring|epoll] [FILE]: an echo server with 200 clients, timers, wake-ups by
-// another thread and a file, all at once on one loop; then what came of it, which is the same
-// whatever the engine. Builds hosted, and without a C library.
+// tour [--engine=io_uring|epoll] [--try] [FILE]: an echo server with 200 clients, timers, wake-ups
+// by another thread and a file, all at once on one loop; then what came of it, which is the same
+// whatever the engine. With --try it only says whether the engine can be had, and why not. Builds
+// hosted, and without a C library.
 //
 //   tour_echo.h    the server and its clients
 //   tour_rest.h    timers, the other thread, the file
@@ -15,7 +16,7 @@ namespace {
 
 using namespace oxbow;
 
-constexpr const char* usage = "usage: tour [--engine=io_uring|epoll] [FILE]\n";
+constexpr const char* usage = "usage: tour [--engine=io_uring|epoll] [--try] [FILE]\n";
 
 constinit Loop loop;
 constinit tour::Echo echo;
@@ -25,6 +26,7 @@ constinit tour::File file;
 struct Arguments {
     Options options;
     const char* path = "oxbow-tour.tmp";
+    bool only_try = false;
     bool wrong = false;
 };
 
@@ -36,6 +38,8 @@ struct Arguments {
             arguments.options.engine = EngineChoice::uring;
         } else if (text_equal(argv[i], "--engine=epoll")) {
             arguments.options.engine = EngineChoice::epoll;
+        } else if (text_equal(argv[i], "--try")) {
+            arguments.only_try = true;
         } else if (argv[i][0] == '-' || has_path) {
             arguments.wrong = true;
         } else {
@@ -101,6 +105,10 @@ extern "C" int oxbow_main(int argc, char** argv, char** environment) {
     i32 result = open(loop, arguments.options, &reason);
     if (result != 0) {
         return fail("no loop", result, reason);
+    }
+    if (arguments.only_try) {
+        loop.close();
+        return 0;
     }
     tour::Wakeups wakeups(loop);
     result = echo.start(loop);

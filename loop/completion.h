@@ -40,6 +40,7 @@ enum class State : u8 {
     awaiting_buffer, ///< waits for a buffer of its BufferPool
     engine,          ///< in the engine's hands
     worker,          ///< a job of the WorkerPool, or its result on the way
+    posted,          ///< by another thread, on its way
     closing,         ///< a close that waits for what is in flight
 };
 
