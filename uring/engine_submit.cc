@@ -271,6 +271,12 @@ void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
     }
 }
 
+/// The ring never wakes for urgent data alone (io_uring/poll.c, IO_ASYNC_POLL_COMMON), but for the
+/// band that comes with it.
+[[nodiscard]] u32 events_of_poll(u32 events) noexcept {
+    return (events & abi::poll_event::pri) != 0 ? events | abi::poll_event::rdband : events;
+}
+
 void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -279,13 +285,13 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
         prep::close(sqe, fd);
         return;
     case Kind::poll:
-        prep::poll_add(sqe, fd, a.poll.events);
+        prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
         return;
     case Kind::poll_multishot:
         if (state.features.poll_multishot) {
-            prep::poll_multishot(sqe, fd, a.poll.events);
+            prep::poll_multishot(sqe, fd, events_of_poll(a.poll.events));
         } else {
-            prep::poll_add(sqe, fd, a.poll.events);
+            prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
         }
         return;
     case Kind::splice:
