@@ -151,7 +151,9 @@ u32 Loop::cancel_on_fd(i32 fd) noexcept {
     if (slot == nullptr || slot->in_flight == 0) {
         return cancel_chained(fd);
     }
-    return cancel_slot(*slot) + cancel_waiting(fd) + cancel_chained(fd);
+    // Those on `fd` may wait elsewhere: a splice for room behind its other descriptor.
+    return cancel_slot(*slot) + cancel_list(unattached_.readers, fd) + cancel_waiting(fd) +
+           cancel_chained(fd);
 }
 
 u32 Loop::cancel_everything() noexcept {

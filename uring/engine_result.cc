@@ -103,6 +103,12 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     if (cancelled && value == -Errno::eagain) {
         value = -Errno::ecanceled;
     }
+    if (value == -Errno::eagain && completion.kind == Kind::connect) {
+        // The backlog of a local listener is full. poll(2) calls the socket writable all the while,
+        // and no event tells when there is room: unix_stream_connect in the kernel.
+        submit_pause(loop, completion);
+        return;
+    }
     const bool can_poll = info_of(completion.kind).poll_events != 0;
     if (can_poll && ((value == -Errno::eagain && !wants_eagain(completion)) ||
                      (value == -Errno::einprogress && completion.kind == Kind::connect))) {
@@ -249,8 +255,14 @@ void attempt(Loop& loop, Completion& completion) noexcept {
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
+    const bool paused = completion.kind == Kind::connect && completion.has(pauses);
+    if (paused) {
+        completion.clear(pauses);
+    }
     if (completion.has(Completion::cancelled)) {
         take_error(loop, completion, -Errno::ecanceled);
+    } else if (paused) {
+        submit_again(loop, completion);
     } else if (is_interrupted(value)) {
         submit_poll(loop, completion);
     } else if (value < 0) {

@@ -65,6 +65,8 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
 /// notification is missing.
 inline constexpr u8 half_done = Completion::engine_bit_a;
+/// Connect, with Completion::polls: it waits for some time to pass and not for readiness.
+inline constexpr u8 pauses = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
 
@@ -99,6 +101,8 @@ void close_fd(Loop& loop, Completion& completion) noexcept;
 void submit_again(Loop& loop, Completion& completion) noexcept;
 /// Waits for readiness, then submit_again or attempt().
 void submit_poll(Loop& loop, Completion& completion) noexcept;
+/// The same after a while: a connect for which the listener has no room.
+void submit_pause(Loop& loop, Completion& completion) noexcept;
 /// Room for an entry, flushed for if need be.
 [[nodiscard]] bool has_room(Loop& loop) noexcept;
 /// An entry, flushed for if need be; nullptr: the kernel takes none now.

@@ -383,8 +383,14 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// Between two attempts at what nothing tells the end of.
+constexpr abi::Timespec pause = {0, 1'000'000};
+
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    if (completion.has(Completion::polls)) {
+    if (completion.has(Completion::polls) && completion.kind == Kind::connect &&
+        completion.has(pauses)) {
+        prep::timeout(sqe, &pause);
+    } else if (completion.has(Completion::polls)) {
         prep::poll_add(sqe, completion.fd, poll_events_of(completion));
     } else {
         prepare(state, sqe, completion);
@@ -461,6 +467,11 @@ void submit_again(Loop& loop, Completion& completion) noexcept {
 void submit_poll(Loop& loop, Completion& completion) noexcept {
     completion.set(Completion::polls);
     queue(loop, completion);
+}
+
+void submit_pause(Loop& loop, Completion& completion) noexcept {
+    completion.set(pauses);
+    submit_poll(loop, completion);
 }
 
 void unpark(Loop& loop) noexcept {
