@@ -50,6 +50,7 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
         prep::recv_multishot(sqe, fd, a.managed.pool->group, {.flags = a.managed.flags});
         return;
     case Kind::recvmsg_multishot:
+        a.managed.message->vector_count = 0; // -EINVAL else: the buffer is the one piece there is
         prep::recvmsg_multishot(sqe, fd, a.managed.message, a.managed.pool->group,
                                 {.flags = a.managed.flags});
         return;
