@@ -571,6 +571,23 @@ LOOP_TEST(loop_stream_poll_tells_urgent_data) {
     CHECK_EQ(log.last.value, static_cast<i32>(event::pri));
 }
 
+/// Wake-ups of sockets name urgent data whether there are any or not.
+LOOP_TEST(loop_stream_poll_tells_no_urgent_data_where_there_are_none) {
+    const SocketPair pair = make_tcp_pair();
+    Logged both;
+    Logged urgent;
+    submit(loop, both, op::poll(pair.near, event::in | event::pri));
+    submit(loop, urgent, op::poll(pair.near, event::pri));
+    CHECK_EQ(CHECK_OK(loop.run(Run::no_wait)), 0);
+    write_text(pair.far, "plain");
+    run_until_ended(loop, both);
+    CHECK_EQ(both.last.value, static_cast<i32>(event::in));
+    CHECK_EQ(urgent.count, 0u);
+    CHECK_EQ(kernel::send(pair.far, "!", 1, abi::msg_flag::oob), 1);
+    run_until_ended(loop, urgent);
+    CHECK_EQ(urgent.last.value, static_cast<i32>(event::pri));
+}
+
 LOOP_TEST(loop_stream_poll_finds_a_file_ready) {
     const Fd file = make_file_with("x");
     CHECK_EQ(perform_on(loop, op::poll(file, event::in | event::out)).value,

@@ -4,6 +4,7 @@
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
 #include "../loop/perform.h"
+#include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
 #include "engine_state.h"
 
@@ -194,6 +195,31 @@ void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool a
     return result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
 }
 
+/// The kernel's wake-ups of sockets name urgent data and bands whether there are any or not
+/// (sock_def_readable, sock_write_space), and the ring passes that on as it is (io_uring/poll.c,
+/// io_poll_check_events).
+[[nodiscard]] bool may_be_untrue(const Completion& completion) noexcept {
+    constexpr u32 doubtful =
+        abi::poll_event::pri | abi::poll_event::rdband | abi::poll_event::wrband;
+    return (completion.kind == Kind::poll || completion.kind == Kind::poll_multishot) &&
+           (completion.arguments.poll.events & doubtful) != 0;
+}
+
+/// Asks what of a poll holds. A poll of which nothing does goes on.
+void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
+    ++loop.counters().syscalls;
+    const i32 value = perform(completion, Patience::none);
+    if (value == -Errno::eagain) {
+        if (!armed) {
+            submit_again(loop, completion);
+        }
+    } else if (value < 0) {
+        take_error(loop, completion, value);
+    } else {
+        take_value(loop, completion, value, 0, armed);
+    }
+}
+
 /// Does with a system call what this ring has no operation for, when the descriptor is ready.
 void attempt(Loop& loop, Completion& completion) noexcept {
     i32 value = 0;
@@ -284,6 +310,8 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
     }
     if (value < 0) {
         take_error(loop, completion, value);
+    } else if (may_be_untrue(completion) && !completion.has(Completion::cancelled)) {
+        take_events(loop, completion, armed);
     } else {
         take_value(loop, completion, value, flags, armed);
     }

@@ -50,6 +50,7 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
         prep::recv_multishot(sqe, fd, a.managed.pool->group, {.flags = a.managed.flags});
         return;
     case Kind::recvmsg_multishot:
+        a.managed.message->vector_count = 0; // -EINVAL else: the buffer is the one piece there is
         prep::recvmsg_multishot(sqe, fd, a.managed.message, a.managed.pool->group,
                                 {.flags = a.managed.flags});
         return;
@@ -271,6 +272,12 @@ void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
     }
 }
 
+/// The ring never wakes for urgent data alone (io_uring/poll.c, IO_ASYNC_POLL_COMMON), but for the
+/// band that comes with it.
+[[nodiscard]] u32 events_of_poll(u32 events) noexcept {
+    return (events & abi::poll_event::pri) != 0 ? events | abi::poll_event::rdband : events;
+}
+
 void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -279,13 +286,13 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
         prep::close(sqe, fd);
         return;
     case Kind::poll:
-        prep::poll_add(sqe, fd, a.poll.events);
+        prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
         return;
     case Kind::poll_multishot:
         if (state.features.poll_multishot) {
-            prep::poll_multishot(sqe, fd, a.poll.events);
+            prep::poll_multishot(sqe, fd, events_of_poll(a.poll.events));
         } else {
-            prep::poll_add(sqe, fd, a.poll.events);
+            prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
         }
         return;
     case Kind::splice:
