@@ -46,7 +46,7 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
     case State::engine:
         return engine_->cancel(*this, target, request);
     case State::worker:
-        if (!workers_.remove(target)) {
+        if (!(WaitThread::takes(target.kind) ? waits_.remove(target) : workers_.remove(target))) {
             return -Errno::ealready;
         }
         break;
@@ -119,7 +119,12 @@ u32 Loop::cancel_waiting(i32 fd) noexcept {
         const i32 wanted_fd = *static_cast<const i32*>(context);
         return wanted_fd == any_fd || job.fd == wanted_fd;
     };
-    while (Completion* const job = workers_.take_if(wanted, &fd)) {
+    for (;;) {
+        Completion* job = workers_.take_if(wanted, &fd);
+        job = job == nullptr ? waits_.take_if(wanted, &fd) : job;
+        if (job == nullptr) {
+            break;
+        }
         job->set(Completion::cancelled);
         finish(*job, -Errno::ecanceled);
         ++found;
@@ -151,7 +156,9 @@ u32 Loop::cancel_on_fd(i32 fd) noexcept {
     if (slot == nullptr || slot->in_flight == 0) {
         return cancel_chained(fd);
     }
-    return cancel_slot(*slot) + cancel_waiting(fd) + cancel_chained(fd);
+    // Those on `fd` may wait elsewhere: a splice for room behind its other descriptor.
+    return cancel_slot(*slot) + cancel_list(unattached_.readers, fd) + cancel_waiting(fd) +
+           cancel_chained(fd);
 }
 
 u32 Loop::cancel_everything() noexcept {

@@ -9,24 +9,28 @@ namespace oxbow {
 
 struct FdSlot {
     /// Bits of `flags`.
-    static constexpr u8 closing = 1;      ///< a close waits for in_flight to become 0
-    static constexpr u8 registered = 2;   ///< epoll: in the epoll set
-    static constexpr u8 changed = 4;      ///< epoll: in the list of changes to be made
-    static constexpr u8 always_ready = 8; ///< epoll: EPERM, it cannot be waited for
-    static constexpr u8 readable = 16;    ///< epoll: not known to be empty
-    static constexpr u8 writable = 32;    ///< epoll: not known to be full
+    static constexpr u16 closing = 1;      ///< a close waits for in_flight to become 0
+    static constexpr u16 registered = 2;   ///< epoll: in the epoll set
+    static constexpr u16 listed = 4;       ///< epoll: to be looked at before the next wait
+    static constexpr u16 always_ready = 8; ///< epoll: EPERM, it cannot be waited for
+    static constexpr u16 readable = 16;    ///< epoll: not known to be empty
+    static constexpr u16 writable = 32;    ///< epoll: not known to be full
+    static constexpr u16 untold = 64;      ///< epoll: epoll_ctl before it is relied on again
+    static constexpr u16 aside = 128;      ///< epoll: some operations are out of the order
+    static constexpr u16 guests = 256;     ///< epoll: operations of no descriptor wait for it
+    static constexpr u16 missed = 512;     ///< epoll: an event came while a poll was not there
 
     CompletionList readers; ///< in the engine's hands; those that wait for input, and all others
     CompletionList writers; ///< epoll: those that wait for room
     u32 in_flight = 0;      ///< operations on it, wherever they wait
     u32 generation = 0;     ///< epoll: of the registration, so that no stale event is believed
-    u32 next_changed = 0;   ///< epoll: in that list
-    u16 interest = 0;       ///< epoll: what the kernel was told, abi::poll_event
-    u8 flags = 0;
+    u32 next_listed = 0;    ///< epoll: the next number in that list, plus one
+    u16 interest = 0;       ///< epoll: what the kernel is to watch for, abi::poll_event
+    u16 flags = 0;
 
-    [[nodiscard]] bool has(u8 bit) const noexcept { return (flags & bit) != 0; }
-    void set(u8 bit) noexcept { flags = static_cast<u8>(flags | bit); }
-    void clear(u8 bit) noexcept { flags = static_cast<u8>(flags & ~bit); }
+    [[nodiscard]] bool has(u16 bit) const noexcept { return (flags & bit) != 0; }
+    void set(u16 bit) noexcept { flags = static_cast<u16>(flags | bit); }
+    void clear(u16 bit) noexcept { flags = static_cast<u16>(flags & ~bit); }
 };
 
 /// A table of slots, all zero at first.

@@ -5,6 +5,7 @@
 // sides, one of them sees the other, so no wake-up is lost; and while the loop is awake, none costs
 // a system call. The eventfd is watched edge-triggered and never read: each write is an event.
 #include "../syscall/call_file.h"
+#include "end_of_stream.h"
 #include "loop.h"
 
 namespace oxbow {
@@ -61,7 +62,7 @@ void Loop::take_remote() noexcept {
     Completion* next = nullptr;
     for (Completion* at = worker_results_.take_all(); at != nullptr; at = next) {
         next = at->next;
-        finish(*at, at->value);
+        finish(*at, at->value, end_flag(*at, at->value));
     }
     for (Completion* at = posted_.take_all(); at != nullptr; at = next) {
         next = at->next;

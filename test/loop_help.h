@@ -17,7 +17,7 @@ struct Logged {
     bool rearms = false;
 
     [[nodiscard]] bool ended() const noexcept { return count != 0 && !last.more(); }
-    [[nodiscard]] Handler handler() noexcept { return {&Logged::note_result, this}; }
+    [[nodiscard]] oxbow::Handler handler() noexcept { return {&Logged::note_result, this}; }
 
     static Action note_result(Loop&, Completion& completion, Result result, void* user) noexcept;
 };

@@ -151,7 +151,7 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
         submit_again(loop, completion);
         return;
     }
-    end(loop, completion, completion.value, flags | end_flag(completion, step));
+    end(loop, completion, completion.value, flags | end_flag(completion, completion.value));
 }
 
 /// Of a multishot operation; `armed`: it goes on by itself.

@@ -1,0 +1,307 @@
+// Trying operations. An attempt makes the call and never waits; what it says becomes a result, or
+// the operation stays where it waits.
+#include "../loop/buffer_pool.h"
+#include "../loop/end_of_stream.h"
+#include "../syscall/abi_uring_register.h"
+#include "poller.h"
+
+namespace oxbow {
+
+namespace {
+
+[[nodiscard]] bool names_a_peer(const Completion& operation) noexcept {
+    switch (operation.kind) {
+    case Kind::sendmsg:
+    case Kind::sendmsg_all:
+    case Kind::sendmsg_zero_copy:
+        return operation.arguments.send_message.message->name != nullptr;
+    default:
+        return false;
+    }
+}
+
+} // namespace
+
+i32 Poller::perform_now(const Completion& operation, Patience patience) noexcept {
+    ++loop_->counters().syscalls;
+    return perform(operation, patience);
+}
+
+Poller::Outcome Poller::attempt(Completion& operation, Patience patience) noexcept {
+    switch (operation.kind) {
+    case Kind::recv_managed:
+    case Kind::recv_multishot:
+    case Kind::recvmsg_multishot:
+    case Kind::read_managed:
+    case Kind::read_multishot:
+        return attempt_managed(operation, patience);
+    case Kind::recv_all:
+    case Kind::recvmsg_all:
+    case Kind::send_all:
+    case Kind::sendmsg_all:
+    case Kind::read_all:
+    case Kind::write_all:
+        return attempt_all(operation, patience);
+    case Kind::connect:
+        return attempt_connect(operation);
+    case Kind::splice:
+    case Kind::tee:
+        return attempt_splice(operation);
+    case Kind::waitid:
+        return attempt_child(operation);
+    default:
+        break;
+    }
+    const i32 value = perform_now(operation, patience);
+    if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
+        return wait_again(operation, patience);
+    }
+    if (operation.kind == Kind::accept_multishot && value >= 0) {
+        deliver(operation, value);
+    } else {
+        note_short(operation, value);
+        finish(operation, value, end_flag(operation, value));
+    }
+    return Outcome::left;
+}
+
+/// One with `_all`, for as many steps as go without waiting.
+Poller::Outcome Poller::attempt_all(Completion& operation, Patience patience) noexcept {
+    for (u32 step = 0; step < steps_max; ++step) {
+        const i32 value = perform_now(operation, patience);
+        if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
+            return wait_again(operation, patience);
+        }
+        patience = Patience::none; // what was found ready has been used
+        if (value < 0) {
+            // An error behind what has been transferred is left to the next operation.
+            finish(operation, operation.value > 0 ? operation.value : value);
+            return Outcome::left;
+        }
+        operation.value += value;
+        if (!wants_more(operation, value, static_cast<u32>(operation.value))) {
+            finish(operation, operation.value, end_flag(operation, value));
+            return Outcome::left;
+        }
+    }
+    return Outcome::later;
+}
+
+/// One that takes a buffer of its pool.
+Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience) noexcept {
+    BufferPool& pool = *operation.arguments.managed.pool;
+    const i32 taken = pool.take();
+    if (taken < 0) {
+        produced_ = true; // it may come back before the wait does
+        loop_->await_buffer(operation);
+        return Outcome::left;
+    }
+    const u16 id = static_cast<u16>(taken);
+    ++loop_->counters().syscalls;
+    const i32 value = perform_into(operation, pool.buffer(id), pool.buffer_bytes(), patience);
+    if (value <= 0) {
+        pool.untake(id);
+        if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
+            return wait_again(operation, patience);
+        }
+    }
+    i32 received = value;
+    u32 flags = 0;
+    if (value > 0) {
+        if (operation.kind == Kind::recvmsg_multishot) { // without its head
+            received = static_cast<i32>(
+                reinterpret_cast<const abi::RecvmsgOut*>(pool.buffer(id))->payload_length);
+        }
+        flags |= result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
+    }
+    flags |= end_flag(operation, received);
+    if (is_multishot(operation.kind) && value >= 0 && (flags & result_flag::end_of_stream) == 0) {
+        deliver(operation, value, flags);
+    } else {
+        note_short(operation, value);
+        finish(operation, value, flags);
+    }
+    return Outcome::left;
+}
+
+Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
+    i32 value = 0;
+    if (operation.has(Completion::polls)) {
+        ++loop_->counters().syscalls;
+        value = finish_connect(operation.fd);
+        if (value == -Errno::einprogress) {
+            return Outcome::waits;
+        }
+    } else {
+        value = perform_now(operation, Patience::none);
+        if (value == -Errno::einprogress) {
+            operation.set(Completion::polls);
+            return Outcome::waits;
+        }
+        if (value == -Errno::eagain) {
+            // The backlog of an AF_UNIX listener is full. poll(2) calls the socket writable all the
+            // while and no event tells when there is room: unix_stream_connect in the kernel.
+            operation.set(blind);
+            return Outcome::later;
+        }
+    }
+    finish(operation, value);
+    return Outcome::left;
+}
+
+/// After -EAGAIN: what the operation waits for next.
+Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noexcept {
+    if (operation.has(Completion::polls) && names_a_peer(operation)) {
+        // It was said to be writable, and is not. An AF_UNIX datagram to a named peer whose queue
+        // is full waits for that queue, which no event tells of: unix_dgram_poll in the kernel.
+        operation.set(blind);
+        return Outcome::later;
+    }
+    if (patience == Patience::none && info_of(operation).on_files != 0) {
+        // Perhaps it was only not clear whether the call would wait. Then there is no change to
+        // wait for, but the kernel can be asked what holds already.
+        loop_->slot_of(operation).set(FdSlot::untold);
+    }
+    operation.set(Completion::polls);
+    return Outcome::waits;
+}
+
+/// A short read means that there is probably no more. That is a guess, and counts only where the
+/// next operation begins with asking the kernel; see forget_what_was.
+void Poller::note_short(const Completion& operation, i32 value) noexcept {
+    const arguments::Any& with = operation.arguments;
+    u32 asked = 0;
+    switch (operation.kind) {
+    case Kind::recv:
+        asked = with.receive.bytes;
+        break;
+    case Kind::read:
+        asked = with.transfer.bytes;
+        break;
+    case Kind::recv_managed:
+    case Kind::read_managed:
+        asked = with.managed.pool->buffer_bytes();
+        break;
+    default:
+        return;
+    }
+    FdSlot& slot = loop_->slot_of(operation);
+    if (value > 0 && static_cast<u32>(value) < asked && slot.in_flight == 1) {
+        slot.clear(FdSlot::readable);
+    }
+}
+
+void Poller::give_to_worker(Completion& operation) noexcept {
+    produced_ = true; // where there is no worker, it has ended
+    loop_->perform_on_worker(operation);
+}
+
+/// On a descriptor that cannot be waited for (EPERM of epoll_ctl): a regular file, a directory, or
+/// a device like /dev/null.
+void Poller::go_on_unwatched(Completion& operation) noexcept {
+    switch (operation.kind) {
+    case Kind::poll:
+    case Kind::poll_multishot: {
+        const i32 events = perform_now(operation, Patience::none);
+        // As io_uring: what never becomes ready cannot be waited for.
+        finish(operation, events == -Errno::eagain ? -Errno::einval : events);
+        return;
+    }
+    case Kind::read_multishot:
+        finish(operation, -Errno::ebadfd);
+        return;
+    case Kind::splice:
+    case Kind::tee:
+        (void)attempt_splice(operation); // never waits for a file
+        return;
+    case Kind::read_managed:
+        // Here and now: a worker could not take the buffer.
+        (void)attempt_managed(operation, Patience::blocks);
+        return;
+    default:
+        give_to_worker(operation);
+    }
+}
+
+// ---- Those that wait ----------------------------------------------------------------------------
+
+/// The first that the others of its direction wait behind.
+Completion* Poller::first_in_order(const FdSlot& slot, const CompletionList& list) noexcept {
+    Completion* at = list.first();
+    if (slot.has(FdSlot::aside)) {
+        while (at != nullptr && stands_aside(*at)) {
+            at = at->next;
+        }
+    }
+    return at;
+}
+
+/// Tries those that wait in one direction, in order, until one has to go on waiting. Each has one
+/// result at most, since it leaves the list with it. `patience` is the first one's.
+void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept {
+    CompletionList& list = direction == FdSlot::readable ? slot.readers : slot.writers;
+    while (Completion* const operation = first_in_order(slot, list)) {
+        leave(list, *operation);
+        const Outcome outcome = attempt(*operation, patience);
+        patience = Patience::none;
+        if (outcome == Outcome::left) {
+            continue;
+        }
+        enter(list, *operation, true);
+        if (outcome == Outcome::waits) {
+            slot.clear(direction);
+            watch(slot, fd, events_of(*operation));
+        } else {
+            try_again(slot, fd, *operation);
+        }
+        return;
+    }
+}
+
+/// Sees to it that an operation is tried again though no event may come.
+void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexcept {
+    enlist(slot, fd);
+    if (!operation.has(blind)) {
+        produced_ = true; // without a wait before it
+        return;
+    }
+    const u64 at_ns = loop_->now_ns() + blind_ns;
+    if (at_ns < blind_at_ns_) {
+        blind_at_ns_ = at_ns;
+    }
+}
+
+/// Tells those that stand aside of what has come.
+void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
+    slot.clear(FdSlot::aside);
+    u32 present = 0;
+    Completion* next = nullptr;
+    for (Completion* at = slot.readers.first(); at != nullptr; at = next) {
+        next = at->next;
+        ++present;
+        if (!stands_aside(*at)) {
+            continue;
+        }
+        const u32 wanted = events_of(*at) | abi::poll_event::err | abi::poll_event::hup;
+        if ((events & wanted) == 0) {
+            slot.set(FdSlot::aside);
+            continue;
+        }
+        leave(slot.readers, *at);
+        const i32 value = static_cast<i32>(events & wanted);
+        if (at->kind == Kind::poll_multishot) {
+            slot.set(FdSlot::aside); // it comes back, and may miss something until then
+            deliver(*at, value);
+        } else if (at->kind == Kind::poll) {
+            finish(*at, value);
+        } else if (attempt(*at, Patience::none) != Outcome::left) {
+            enter(slot.readers, *at, true);
+            slot.set(FdSlot::aside);
+        }
+    }
+    if (present < slot.in_flight) {
+        slot.set(FdSlot::missed); // one whose result is on its way may want to know
+    }
+}
+
+} // namespace oxbow

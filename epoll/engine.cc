@@ -1,0 +1,290 @@
+// What the loop asks of an engine, answered with epoll.
+#include "engine.h"
+
+#include "../syscall/call_event.h"
+#include "../syscall/call_file.h"
+#include "../syscall/call_memory.h"
+#include "poller.h"
+
+namespace oxbow {
+
+// ---- Beginning and ending -----------------------------------------------------------------------
+
+i32 Poller::open(Loop& loop, const EpollOptions& options) noexcept {
+    loop_ = &loop;
+    use_pwait2_ = options.use_pwait2;
+    blind_at_ns_ = ~u64{0};
+    epoll_fd_ = kernel::epoll_create1(abi::epoll_cloexec);
+    if (epoll_fd_ < 0) {
+        // -EMFILE, -ENFILE: too many descriptors; -ENOMEM; -ENOSYS, -EPERM of a filter.
+        return epoll_fd_;
+    }
+    // Edge-triggered, so that it need never be read: each write is an event.
+    abi::EpollEvent event = {abi::poll_event::in | abi::epoll_flag::edge_triggered, wake_data};
+    const i32 result =
+        kernel::epoll_ctl(epoll_fd_, abi::epoll_operation::add, loop.wake_fd(), &event);
+    if (result != 0) {
+        close();
+    }
+    return result;
+}
+
+void Poller::close() noexcept {
+    if (epoll_fd_ >= 0) {
+        (void)kernel::close(epoll_fd_); // nothing to lose
+    }
+    epoll_fd_ = -1;
+}
+
+void Poller::submit(Completion& operation) noexcept {
+    switch (way_of(operation)) {
+    case Way::now:
+        finish(operation, perform_now(operation, Patience::none));
+        return;
+    case Way::worker:
+        give_to_worker(operation);
+        return;
+    case Way::child:
+        start_child(operation);
+        return;
+    default:
+        start(operation);
+    }
+}
+
+/// An operation on a descriptor that can be waited for, as far as is known.
+void Poller::start(Completion& operation) noexcept {
+    FdSlot* const slot = loop_->fds().slot(operation.fd);
+    if (slot == nullptr) {
+        finish(operation, -Errno::ebadf); // the loop has refused those above the table
+        return;
+    }
+    const bool was_file = slot->has(FdSlot::always_ready);
+    forget_what_was(*slot);
+    if (stands_aside(operation)) {
+        start_aside(*slot, operation);
+        return;
+    }
+    const bool waits_not = asks_not_to_wait(operation);
+    const u16 events = events_of(operation);
+    if ((was_file || operation.kind == Kind::read_multishot) && info_of(operation).on_files != 0) {
+        learn(*slot, operation.fd, events);
+    }
+    CompletionList& list = list_of(*slot, operation);
+    const bool writes = waits_for_output(operation);
+    const u16 direction = writes ? FdSlot::writable : FdSlot::readable;
+    const bool is_file = slot->has(FdSlot::always_ready);
+    if (is_file && (writes || operation.kind == Kind::read_multishot) && !waits_not) {
+        go_on_unwatched(operation); // few file systems can write without waiting
+        return;
+    }
+    if (waits_not || is_file || (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
+        switch (attempt(operation, Patience::none)) {
+        case Outcome::left:
+            return;
+        case Outcome::waits:
+            slot->clear(direction);
+            break;
+        case Outcome::later:
+            try_again(*slot, operation.fd, operation);
+            break;
+        }
+    }
+    if (is_file) {
+        go_on_unwatched(operation); // it was not in memory
+        return;
+    }
+    enter(list, operation, false);
+    watch(*slot, operation.fd, events);
+}
+
+void Poller::start_aside(FdSlot& slot, Completion& operation) noexcept {
+    if (operation.kind != Kind::poll_multishot &&
+        attempt(operation, Patience::none) == Outcome::left) {
+        return;
+    }
+    // A poll_multishot is not tried: epoll_ctl says what holds already, and does so as an event.
+    slot.set(FdSlot::aside);
+    if (operation.kind == Kind::poll_multishot) {
+        slot.set(FdSlot::untold);
+    }
+    enter(slot.readers, operation, false);
+    watch(slot, operation.fd, events_of(operation));
+}
+
+/// A number on which nothing was in flight may be that of another file by now: whoever had it open
+/// may have closed it without telling us. So nothing that was known of it counts any more, but as
+/// a guess; see untold.
+void Poller::forget_what_was(FdSlot& slot) noexcept {
+    if (slot.in_flight > 1) {
+        return;
+    }
+    slot.set(FdSlot::untold);
+    slot.clear(FdSlot::always_ready);
+    if (!slot.has(FdSlot::registered)) {
+        slot.set(FdSlot::readable | FdSlot::writable);
+    }
+}
+
+void Poller::enter(CompletionList& list, Completion& operation, bool at_front) noexcept {
+    operation.state = State::engine;
+    if (at_front) {
+        list.push_front(operation);
+    } else {
+        list.push(operation);
+    }
+    ++waiting_;
+}
+
+void Poller::leave(CompletionList& list, Completion& operation) noexcept {
+    list.remove(operation);
+    --waiting_;
+}
+
+void Poller::finish(Completion& operation, i32 value, u32 flags) noexcept {
+    produced_ = true;
+    loop_->finish(operation, value, flags);
+}
+
+void Poller::deliver(Completion& operation, i32 value, u32 flags) noexcept {
+    produced_ = true;
+    loop_->deliver(operation, value, flags);
+}
+
+/// The callback has seen a result, and there may be more.
+void Poller::resume(Completion& operation) noexcept {
+    if (operation.has(Completion::cancelled)) {
+        finish(operation, -Errno::ecanceled);
+        return;
+    }
+    FdSlot& slot = loop_->slot_of(operation);
+    if (operation.kind != Kind::poll_multishot) {
+        enter(slot.readers, operation, true);
+        watch(slot, operation.fd, events_of(operation));
+        if (slot.has(FdSlot::readable)) {
+            // Not at once: others have their turn first.
+            enlist(slot, operation.fd);
+        }
+        return;
+    }
+    slot.set(FdSlot::aside);
+    enter(slot.readers, operation, false);
+    if (slot.has(FdSlot::missed)) {
+        // The kernel tells again what holds now. Others that are not back yet may miss that, too.
+        slot.set(FdSlot::untold);
+        u32 present = 0;
+        for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
+            ++present;
+        }
+        if (present >= slot.in_flight) {
+            slot.clear(FdSlot::missed);
+        }
+    }
+    watch(slot, operation.fd, events_of(operation));
+}
+
+void Poller::cancel(Completion& target) noexcept {
+    if (target.has(guest)) {
+        leave(loop_->unattached().readers, target);
+        if (target.kind == Kind::waitid) {
+            end_child(target, -Errno::ecanceled);
+            return;
+        }
+    } else {
+        FdSlot& slot = loop_->slot_of(target);
+        leave(stands_aside(target) ? slot.readers : list_of(slot, target), target);
+    }
+    // What an `_all` operation has transferred is true, and its result.
+    finish(target,
+           transfers_all(target.kind) && target.value > 0 ? target.value : -Errno::ecanceled);
+}
+
+/// Nothing is in flight on it.
+void Poller::close_fd(Completion& operation) noexcept {
+    FdSlot& slot = *loop_->fds().slot(operation.fd);
+    const bool is_file = slot.has(FdSlot::always_ready);
+    const i32 fd = operation.fd;
+    drop(slot, fd);
+    if (is_file) {
+        give_to_worker(operation); // a file's close may write back, over a network
+        return;
+    }
+    finish(operation, perform_now(operation, Patience::none));
+    if (slot.has(FdSlot::guests)) {
+        serve_guests(slot, fd); // they find that it is closed
+    }
+}
+
+// ---- The table ----------------------------------------------------------------------------------
+
+namespace {
+
+void submit(Loop& loop, Completion& operation) noexcept {
+    Poller::of(loop).submit(operation);
+}
+
+i32 wait(Loop& loop, u64 deadline_ns) noexcept {
+    return Poller::of(loop).wait(deadline_ns);
+}
+
+i32 cancel(Loop& loop, Completion& target, Completion*) noexcept {
+    Poller::of(loop).cancel(target);
+    return cancel_outcome::ends;
+}
+
+void resume(Loop& loop, Completion& operation) noexcept {
+    Poller::of(loop).resume(operation);
+}
+
+void close_fd(Loop& loop, Completion& operation) noexcept {
+    Poller::of(loop).close_fd(operation);
+}
+
+/// Buffers of a pool are taken when there is something to put into them, so nobody has to know.
+i32 open_pool(Loop&, BufferPool& pool) noexcept {
+    pool.kernel_takes = false;
+    return 0;
+}
+void close_pool(Loop&, BufferPool&) noexcept {}
+void give_buffer(Loop&, BufferPool&, u16) noexcept {}
+
+void detach(Loop& loop) noexcept {
+    Poller& poller = Poller::of(loop);
+    poller.close();
+    (void)kernel::munmap(&poller, sizeof(Poller)); // it is a mapping of this size
+}
+
+constexpr Engine epoll_engine = {
+    .name = "epoll",
+    .submit = submit,
+    .wait = wait,
+    .cancel = cancel,
+    .resume = resume,
+    .close_fd = close_fd,
+    .open_pool = open_pool,
+    .close_pool = close_pool,
+    .give_buffer = give_buffer,
+    .detach = detach,
+};
+
+} // namespace
+
+i32 attach_epoll(Loop& loop, const EpollOptions& options) noexcept {
+    const long mapped =
+        kernel::mmap(nullptr, sizeof(Poller), abi::protection::read | abi::protection::write,
+                     abi::map::private_ | abi::map::anonymous, -1, 0);
+    if (is_error(mapped)) {
+        return static_cast<i32>(mapped);
+    }
+    // All zero is what a Poller is before open(), and there is no placement new without <new>.
+    Poller& poller = *reinterpret_cast<Poller*>(mapped);
+    const i32 result = poller.open(loop, options);
+    if (result != 0) {
+        (void)kernel::munmap(&poller, sizeof(Poller));
+        return result;
+    }
+    loop.attach(epoll_engine, &poller);
+    return 0;
+}
+
+} // namespace oxbow

@@ -1,0 +1,118 @@
+// What the epoll engine knows, and its parts: engine.cc has what the loop calls, attempt.cc tries
+// operations, guests.cc those that wait for more or other than their own descriptor, interest.cc
+// keeps the epoll set, wait.cc waits and deals with events.
+#pragma once
+
+#include "../loop/loop.h"
+#include "../loop/perform.h"
+#include "engine.h"
+#include "kinds.h"
+
+namespace oxbow {
+
+class Poller {
+  public:
+    static Poller& of(Loop& loop) noexcept { return *static_cast<Poller*>(loop.engine_state()); }
+
+    // engine.cc
+    [[nodiscard]] i32 open(Loop& loop, const EpollOptions& options) noexcept;
+    void close() noexcept;
+    void submit(Completion& operation) noexcept;
+    void resume(Completion& operation) noexcept;
+    void cancel(Completion& target) noexcept;
+    void close_fd(Completion& operation) noexcept;
+
+    // wait.cc
+    [[nodiscard]] i32 wait(u64 deadline_ns) noexcept;
+
+  private:
+    /// What became of an attempt.
+    enum class Outcome : u8 {
+        left,  ///< it has ended, has told a result, or waits somewhere else
+        waits, ///< its descriptor is not ready
+        later, ///< it is to be tried again, without an event
+    };
+
+    static constexpr u32 events_max = 128;
+    static constexpr u64 wake_data = ~u64{0};
+    /// How often a transfer of everything goes on before others have their turn.
+    static constexpr u32 steps_max = 16;
+    /// Between two attempts of an operation that no event will come for.
+    static constexpr u64 blind_ns = 1000000;
+
+    /// Of a completion: no event comes when it can go on.
+    static constexpr u8 blind = Completion::engine_bit_a;
+    /// Of a completion: it stands among those without a descriptor.
+    static constexpr u8 guest = Completion::engine_bit_b;
+
+    // engine.cc
+    void start(Completion& operation) noexcept;
+    void start_aside(FdSlot& slot, Completion& operation) noexcept;
+    static void forget_what_was(FdSlot& slot) noexcept;
+    void enter(CompletionList& list, Completion& operation, bool at_front) noexcept;
+    void leave(CompletionList& list, Completion& operation) noexcept;
+    void finish(Completion& operation, i32 value, u32 flags = 0) noexcept;
+    void deliver(Completion& operation, i32 value, u32 flags = 0) noexcept;
+    [[nodiscard]] static bool waits_for_output(const Completion& operation) noexcept {
+        return way_of(operation) == Way::output;
+    }
+    [[nodiscard]] static CompletionList& list_of(FdSlot& slot,
+                                                 const Completion& operation) noexcept {
+        return waits_for_output(operation) ? slot.writers : slot.readers;
+    }
+
+    // attempt.cc
+    [[nodiscard]] Outcome attempt(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] Outcome attempt_all(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] Outcome attempt_managed(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] Outcome attempt_connect(Completion& operation) noexcept;
+    [[nodiscard]] Outcome wait_again(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] i32 perform_now(const Completion& operation, Patience patience) noexcept;
+    void note_short(const Completion& operation, i32 value) noexcept;
+    void go_on_unwatched(Completion& operation) noexcept;
+    void give_to_worker(Completion& operation) noexcept;
+    void serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept;
+    void try_again(FdSlot& slot, i32 fd, const Completion& operation) noexcept;
+    void serve_aside(FdSlot& slot, u32 events) noexcept;
+    [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,
+                                                    const CompletionList& list) noexcept;
+
+    // guests.cc
+    [[nodiscard]] Outcome attempt_splice(Completion& operation) noexcept;
+    void start_child(Completion& operation) noexcept;
+    [[nodiscard]] Outcome attempt_child(Completion& operation) noexcept;
+    void end_child(Completion& operation, i32 value) noexcept;
+    void enter_as_guest(Completion& operation, FdSlot& slot, i32 fd, u16 events) noexcept;
+    void serve_guests(FdSlot& slot, i32 fd) noexcept;
+    void refuse_guests(FdSlot& slot, i32 fd, i32 error) noexcept;
+    [[nodiscard]] CompletionList take_guests(FdSlot& slot, i32 fd) noexcept;
+    [[nodiscard]] static i32 watched_fd(const Completion& guest_operation) noexcept;
+
+    // interest.cc
+    void watch(FdSlot& slot, i32 fd, u16 events) noexcept;
+    void enlist(FdSlot& slot, i32 fd) noexcept;
+    void learn(FdSlot& slot, i32 fd, u16 events) noexcept;
+    [[nodiscard]] i32 tell(FdSlot& slot, i32 fd) noexcept;
+    void refused(FdSlot& slot, i32 fd, i32 error) noexcept;
+    void refused(CompletionList& list, i32 error) noexcept;
+    void drop(FdSlot& slot, i32 fd) noexcept;
+    void settle() noexcept;
+    void settle(FdSlot& slot, i32 fd, bool blind_are_due) noexcept;
+
+    // wait.cc
+    [[nodiscard]] i32 ask_kernel(u64 deadline_ns) noexcept;
+    void take_event(const abi::EpollEvent& event) noexcept;
+    void note_useless(FdSlot& slot, i32 fd, u32 events) noexcept;
+
+    // It lives in a mapping of its own, which is zero at first.
+    Loop* loop_;
+    i32 epoll_fd_;
+    bool use_pwait2_;
+    bool produced_;    // something has become ready since the wait began
+    u32 first_listed_; // of the slots to be looked at before the next wait: number plus one, or 0
+    u32 waiting_;      // operations in lists
+    u64 blind_at_ns_;  // when blind ones are tried again; ~0: there are none
+    abi::EpollEvent events_[events_max];
+};
+
+} // namespace oxbow

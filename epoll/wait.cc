@@ -1,0 +1,149 @@
+// Waiting, and what is done about events.
+//
+// Every event is edge-triggered: it comes once when something changes, and not again because it is
+// still so. What makes that right in every case is one rule: an operation waits only after an
+// attempt that said EAGAIN, or after the kernel was told of the descriptor (epoll_ctl reports what
+// holds then), and whichever of the two came last was later than the last event. What changes
+// afterwards is a new event.
+//
+// - A slot's `readable` and `writable` are not "there is something" but "EAGAIN has not been seen
+//   since the last event". A short read does not clear them: a peer's FIN, another message of
+//   an AF_UNIX socket or urgent data may stand right behind it. (note_short guesses, and says why
+//   it may.)
+// - Data that somebody else takes, by a dup or in another process, make an attempt that says
+// EAGAIN;
+//   the operation waits on.
+// - An event that comes while nobody waits sets the flag, so the next operation is tried at once.
+// - A descriptor that both sides have closed reports that once and does not make the loop spin.
+// - A registration that outlives its descriptor, because the file is open elsewhere, wakes the loop
+//   once for each change of the file; its generation is an old one, so nothing is done. There is no
+//   way to take it out of the set.
+#include "../loop/buffer_pool.h"
+#include "../syscall/call_event.h"
+#include "../syscall/time.h"
+#include "poller.h"
+
+namespace oxbow {
+
+i32 Poller::wait(u64 deadline_ns) noexcept {
+    produced_ = false;
+    if (first_listed_ != 0) {
+        settle();
+    }
+    if (produced_) {
+        deadline_ns = 0;
+    } else if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {
+        deadline_ns = blind_at_ns_;
+    }
+    if (deadline_ns == 0 && waiting_ == 0) {
+        return 0; // nobody waits for anything that the kernel could tell
+    }
+    // A full array may mean that there is more; but others want their turn, too.
+    u32 rounds_left = 4;
+    i32 count = 0;
+    do {
+        count = ask_kernel(deadline_ns);
+        for (i32 i = 0; i < count; ++i) {
+            take_event(events_[i]);
+        }
+        deadline_ns = 0;
+    } while (count == static_cast<i32>(events_max) && --rounds_left != 0);
+    return count < 0 && count != -Errno::eintr ? count : 0;
+}
+
+namespace {
+
+/// Rounded up, since a wait must not end early; as many as fit, since the loop waits again.
+[[nodiscard]] i32 milliseconds_of(const abi::Timespec& time) noexcept {
+    constexpr u32 longest = 0x7fffffff;
+    if (time.seconds >= longest / 1000) {
+        return longest;
+    }
+    const u32 part = static_cast<u32>(time.nanoseconds) + 999999u;
+    return static_cast<i32>(static_cast<u32>(time.seconds) * 1000 + part / 1000000);
+}
+
+} // namespace
+
+/// How many events came, or an error.
+i32 Poller::ask_kernel(u64 deadline_ns) noexcept {
+    constexpr i32 room = static_cast<i32>(events_max);
+    abi::Timespec left = {};
+    if (deadline_ns != 0) {
+        ++loop_->counters().waits;
+        if (deadline_ns != ~u64{0}) {
+            const u64 now_ns = loop_->update_now(); // what is cached is as old as the round
+            left = timespec_of(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+        }
+    }
+    ++loop_->counters().syscalls;
+    // Without a time, both calls are the same, and the older one is there everywhere.
+    if (deadline_ns == 0 || deadline_ns == ~u64{0}) {
+        return kernel::epoll_pwait(epoll_fd_, events_, room, deadline_ns == 0 ? 0 : -1);
+    }
+    if (use_pwait2_) {
+        const i32 count = kernel::epoll_pwait2(epoll_fd_, events_, room, &left);
+        if (count >= 0 || count == -Errno::eintr) {
+            return count;
+        }
+        // -ENOSYS: before 5.11, or an emulator; -EPERM and others: a filter that has not heard of
+        // it. Where it is anything else, the older call says the same.
+        use_pwait2_ = false;
+        ++loop_->counters().syscalls;
+    }
+    return kernel::epoll_pwait(epoll_fd_, events_, room, milliseconds_of(left));
+}
+
+void Poller::take_event(const abi::EpollEvent& event) noexcept {
+    const u64 data = event.data;
+    const u32 events = event.events;
+    if (data == wake_data) {
+        return; // the loop looks for what other threads have brought by itself
+    }
+    const i32 fd = static_cast<i32>(static_cast<u32>(data));
+    FdSlot& slot = *loop_->fds().slot(fd);
+    if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
+        return; // of a file that had this number earlier
+    }
+    if (slot.has(FdSlot::aside)) {
+        serve_aside(slot, events);
+    } else {
+        note_useless(slot, fd, events);
+    }
+    if ((events & input_events) != 0) {
+        slot.set(FdSlot::readable);
+        serve(slot, fd, FdSlot::readable,
+              (events & surely_input) != 0 ? Patience::ready : Patience::none);
+    }
+    if ((events & output_events) != 0) {
+        slot.set(FdSlot::writable);
+        serve(slot, fd, FdSlot::writable, Patience::ready);
+    }
+    if (slot.has(FdSlot::guests)) {
+        serve_guests(slot, fd);
+    }
+}
+
+/// An event that nobody waits for, and that says what was known already, is one too many: a peer
+/// that sends without pause while nobody reads must not wake the loop each time.
+void Poller::note_useless(FdSlot& slot, i32 fd, u32 events) noexcept {
+    u32 useless = 0;
+    if ((events & input_events) != 0 && slot.has(FdSlot::readable) && slot.readers.empty()) {
+        useless |= input_events;
+    }
+    if ((events & output_events) != 0 && slot.has(FdSlot::writable) && slot.writers.empty()) {
+        useless |= output_events;
+    }
+    if ((slot.interest & useless) == 0 || slot.has(FdSlot::guests)) {
+        return;
+    }
+    if (slot.in_flight == 0) {
+        drop(slot, fd);
+        return;
+    }
+    slot.interest = static_cast<u16>(slot.interest & ~useless);
+    slot.set(FdSlot::untold);
+    enlist(slot, fd);
+}
+
+} // namespace oxbow
