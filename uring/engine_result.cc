@@ -60,7 +60,7 @@ namespace {
 }
 
 void leave(Loop& loop, Completion& completion) noexcept {
-    loop.slot_of(completion).readers.remove(completion);
+    list_of(loop, completion).remove(completion);
 }
 
 void end(Loop& loop, Completion& completion, i32 value, u32 flags = 0) noexcept {

@@ -71,6 +71,13 @@ inline constexpr u8 pauses = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
 
+/// Where it stands while it is in flight. A waitid waits on a descriptor that the engine has opened
+/// for it and that is none of the loop's.
+[[nodiscard]] inline CompletionList& list_of(Loop& loop, const Completion& completion) noexcept {
+    return completion.kind == Kind::waitid ? loop.unattached().readers
+                                           : loop.slot_of(completion).readers;
+}
+
 // ---- The parts ---------------------------------------------------------------------------------
 
 /// How an operation is done where the ring cannot.

@@ -349,7 +349,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
 
 void enlist(Loop& loop, Completion& completion) noexcept {
     completion.state = oxbow::State::engine;
-    loop.slot_of(completion).readers.push(completion);
+    list_of(loop, completion).push(completion);
 }
 
 /// A descriptor for the process that waitid waits for. False: there can be none.
@@ -407,7 +407,7 @@ void queue(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
     if (sqe == nullptr) {
-        loop.slot_of(completion).readers.remove(completion);
+        list_of(loop, completion).remove(completion);
         loop.park(completion);
         return;
     }
