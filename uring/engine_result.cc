@@ -256,6 +256,23 @@ void attempt(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// What it waited for is there: of two descriptors, at the first one.
+void try_again(Loop& loop, Completion& completion) noexcept {
+    if (has_output(completion.kind)) {
+        if (!completion.has(input_ready)) {
+            completion.set(input_ready);
+            submit_poll(loop, completion);
+            return;
+        }
+        completion.clear(input_ready);
+    }
+    if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
+        submit_again(loop, completion);
+    } else {
+        attempt(loop, completion);
+    }
+}
+
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
@@ -281,10 +298,8 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
         } else {
             end(loop, completion, result);
         }
-    } else if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
-        submit_again(loop, completion);
     } else {
-        attempt(loop, completion);
+        try_again(loop, completion);
     }
 }
 

@@ -65,6 +65,8 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
 /// notification is missing.
 inline constexpr u8 half_done = Completion::engine_bit_a;
+/// Splice and tee, with Completion::polls: the input is ready, and it waits for room at the output.
+inline constexpr u8 input_ready = Completion::engine_bit_a;
 /// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
 /// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
@@ -97,6 +99,11 @@ struct KindInfo {
 [[nodiscard]] const KindInfo& info_of(Kind kind) noexcept;
 [[nodiscard]] constexpr bool is_send(Kind kind) noexcept {
     return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
+}
+
+/// Whether it has an output besides its input, and so two descriptors to be ready.
+[[nodiscard]] constexpr bool has_output(Kind kind) noexcept {
+    return kind == Kind::splice || kind == Kind::tee;
 }
 
 /// Whether this ring does the operation itself.

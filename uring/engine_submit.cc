@@ -394,6 +394,9 @@ void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
     if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
+    } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
+               completion.has(input_ready)) {
+        prep::poll_add(sqe, completion.arguments.splice.splice->to_fd, abi::poll_event::out);
     } else if (completion.has(Completion::polls)) {
         prep::poll_add(sqe, completion.fd, poll_events_of(completion));
     } else {
