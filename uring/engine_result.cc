@@ -85,6 +85,19 @@ void go_on(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed)
     return kind == Kind::write || kind == Kind::write_all || kind == Kind::writev;
 }
 
+/// Of an `_all` operation, what it has moved so far is its true result; the next one meets the
+/// error.
+void end_with_error(Loop& loop, Completion& completion, i32 error) noexcept {
+    const bool moved = transfers_all(completion.kind) && completion.value > 0;
+    end(loop, completion, moved ? completion.value : error);
+}
+
+/// The kernel has let go of it, for another reason than that its end was asked for.
+void end_cancelled(Loop& loop, Completion& completion) noexcept {
+    tell_requests(loop, completion);
+    end_with_error(loop, completion, -Errno::ecanceled);
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -92,7 +105,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         if (completion.kind == Kind::close) {
             end(loop, completion, 0); // the descriptor is gone all the same
         } else if (cancelled) {
-            take_error(loop, completion, -Errno::ecanceled);
+            end_cancelled(loop, completion);
         } else if (completion.kind == Kind::connect) {
             submit_poll(loop, completion); // it goes on being made
         } else {
@@ -101,7 +114,8 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         return;
     }
     if (cancelled && value == -Errno::eagain) {
-        value = -Errno::ecanceled;
+        end_cancelled(loop, completion);
+        return;
     }
     const bool vain = is_send(completion.kind) && completion.has(pauses);
     if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
@@ -136,12 +150,14 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
         block_sigpipe(state);
-        submit_again(loop, completion);
+        if (cancelled) {
+            end_cancelled(loop, completion); // the request was for the attempt that has failed
+        } else {
+            submit_again(loop, completion);
+        }
         return;
     }
-    // What an `_all` operation has moved so far is its true result; the next one meets the error.
-    const bool moved = transfers_all(completion.kind) && completion.value > 0;
-    end(loop, completion, moved ? completion.value : value);
+    end_with_error(loop, completion, value);
 }
 
 void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept {
@@ -284,7 +300,7 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
         completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {
-        take_error(loop, completion, -Errno::ecanceled);
+        end_cancelled(loop, completion);
     } else if (paused) {
         submit_again(loop, completion);
     } else if (is_interrupted(value)) {
@@ -308,8 +324,11 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
     i32 value = cqe.result;
     if (completion.kind == Kind::cancel) {
-        // -ENOENT: it was in flight when it was asked for, and has ended since.
-        end(loop, completion, value == -Errno::enoent ? -Errno::ealready : value);
+        if (value == -Errno::enoent) {
+            // It was in flight when it was asked for, and has ended since, or waits no more.
+            value = completion.has(target_ends) ? 0 : -Errno::ealready;
+        }
+        end(loop, completion, value < 0 ? value : 0); // of some kinds the kernel tells how many
         return;
     }
     if (completion.has(Completion::polls)) {

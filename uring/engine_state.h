@@ -70,6 +70,8 @@ inline constexpr u8 input_ready = Completion::engine_bit_a;
 /// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
 /// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
+/// Cancels: their target ends by them, even if the kernel does not find it any more.
+inline constexpr u8 target_ends = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
 
@@ -137,6 +139,8 @@ void block_sigpipe(State& state) noexcept;
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
+/// The engine ends `target` because that was asked for, though the kernel did not.
+void tell_requests(Loop& loop, const Completion& target) noexcept;
 /// Asks for what found no room before.
 void send_cancels_left(Loop& loop) noexcept;
 
