@@ -113,7 +113,8 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
-    if (cancelled && value == -Errno::eagain) {
+    if (cancelled &&
+        (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
         end_cancelled(loop, completion);
         return;
     }
@@ -137,7 +138,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         loop.perform_on_worker(completion);
         return;
     }
-    if (value == -Errno::enobufs && is_managed(completion.kind) && !cancelled) {
+    if (value == -Errno::enobufs && is_managed(completion.kind)) {
         const BufferPool& pool = *completion.arguments.managed.pool;
         if (pool.held() < pool.count()) {
             submit_again(loop, completion); // one has come back meanwhile
