@@ -11,7 +11,9 @@ namespace oxbow {
 
 Operation op::cancel(Completion& target) noexcept {
     Operation operation = detail::make(Kind::cancel, -1);
-    operation.arguments.cancel = {&target, target.generation};
+    // Of one that is idle now, no activation is meant: the last one has ended.
+    const u32 generation = target.idle() ? target.generation - 1u : target.generation;
+    operation.arguments.cancel = {&target, static_cast<u8>(generation)};
     return operation;
 }
 
