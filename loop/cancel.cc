@@ -85,9 +85,24 @@ void Loop::start_cancel(Completion& request) noexcept {
 void Loop::restart_cancel(Completion& request) noexcept {
     request.state = State::engine;
     const arguments::Cancel& what = request.arguments.cancel;
+    if (what.target == nullptr) {
+        finish(request, request.value); // settle_parked_requests
+        return;
+    }
     const i32 result = cancel(*what.target, what.generation, &request);
     if (result != cancel_outcome::pending) {
         finish(request, result);
+    }
+}
+
+/// `target` ends with `value`, and its memory may be gone before the requests that wait for room
+/// are looked at again.
+void Loop::settle_parked_requests(const Completion& target, i32 value) noexcept {
+    for (Completion* at = parked_.first(); at != nullptr; at = at->next) {
+        if (at->kind == Kind::cancel && at->arguments.cancel.target == &target) {
+            at->arguments.cancel.target = nullptr;
+            at->value = value == -Errno::ecanceled ? 0 : -Errno::ealready;
+        }
     }
 }
 

@@ -187,6 +187,7 @@ class Loop {
     [[nodiscard]] i32 cancel(Completion& target, u32 generation, Completion* request) noexcept;
     [[nodiscard]] i32 cancel_in(State state, Completion& target, Completion* request) noexcept;
     void start_cancel(Completion& request) noexcept;
+    void settle_parked_requests(const Completion& target, i32 value) noexcept;
     u32 cancel_list(CompletionList& list, i32 fd) noexcept;
     u32 cancel_slot(FdSlot& slot) noexcept;
     u32 cancel_waiting(i32 fd) noexcept;
