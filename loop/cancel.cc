@@ -30,6 +30,11 @@ i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexce
     }
     switch (target.state) {
     case State::ready:
+        if (was_set_anew(target)) {
+            target.set(Completion::cancelled); // run_callback() sees it
+            return 0;
+        }
+        [[fallthrough]];
     case State::posted:
     case State::closing:
         return -Errno::ealready; // its callback comes; a close is never taken back
@@ -152,7 +157,8 @@ u32 Loop::cancel_waiting(i32 fd) noexcept {
 /// Multishot operations whose result waits for its callback are in no list but the ready queue.
 u32 Loop::mark_results(i32 fd) noexcept {
     const auto mark = [fd](Completion& completion) noexcept -> u32 {
-        if (completion.state == State::ready || (fd != any_fd && completion.fd != fd)) {
+        const bool has_ended = completion.state == State::ready && !was_set_anew(completion);
+        if (has_ended || (fd != any_fd && completion.fd != fd)) {
             return 0;
         }
         completion.set(Completion::cancelled);
