@@ -92,7 +92,6 @@ Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience
     BufferPool& pool = *operation.arguments.managed.pool;
     const i32 taken = pool.take();
     if (taken < 0) {
-        produced_ = true; // it may come back before the wait does
         loop_->await_buffer(operation);
         return Outcome::left;
     }
@@ -157,7 +156,7 @@ Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noe
         operation.set(blind);
         return Outcome::later;
     }
-    if (patience == Patience::none && works_on_files(operation.kind)) {
+    if (patience == Patience::none && info_of(operation).on_files != 0) {
         // Perhaps it was only not clear whether the call would wait. Then there is no change to
         // wait for, but the kernel can be asked what holds already.
         loop_->slot_of(operation).set(FdSlot::untold);
@@ -274,11 +273,12 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
 /// Tells those that stand aside of what has come.
 void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
     slot.clear(FdSlot::aside);
-    u32 present = 0;
+    if (count_present(slot) < slot.in_flight) {
+        slot.set(FdSlot::missed); // one whose result is on its way may want to know
+    }
     Completion* next = nullptr;
     for (Completion* at = slot.readers.first(); at != nullptr; at = next) {
         next = at->next;
-        ++present;
         if (!stands_aside(*at)) {
             continue;
         }
@@ -299,9 +299,18 @@ void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
             slot.set(FdSlot::aside);
         }
     }
-    if (present < slot.in_flight) {
-        slot.set(FdSlot::missed); // one whose result is on its way may want to know
+}
+
+/// How many of the operations on a descriptor are in its lists.
+u32 Poller::count_present(const FdSlot& slot) noexcept {
+    u32 present = 0;
+    for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
+        ++present;
     }
+    for (const Completion* at = slot.writers.first(); at != nullptr; at = at->next) {
+        ++present;
+    }
+    return present;
 }
 
 } // namespace oxbow

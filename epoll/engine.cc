@@ -37,7 +37,7 @@ void Poller::close() noexcept {
 }
 
 void Poller::submit(Completion& operation) noexcept {
-    switch (way_of(operation.kind)) {
+    switch (way_of(operation)) {
     case Way::now:
         finish(operation, perform_now(operation, Patience::none));
         return;
@@ -67,7 +67,7 @@ void Poller::start(Completion& operation) noexcept {
     }
     const bool waits_not = asks_not_to_wait(operation);
     const u16 events = events_of(operation);
-    if ((was_file || operation.kind == Kind::read_multishot) && works_on_files(operation.kind)) {
+    if ((was_file || operation.kind == Kind::read_multishot) && info_of(operation).on_files != 0) {
         learn(*slot, operation.fd, events);
     }
     CompletionList& list = list_of(*slot, operation);
@@ -172,11 +172,7 @@ void Poller::resume(Completion& operation) noexcept {
     if (slot.has(FdSlot::missed)) {
         // The kernel tells again what holds now. Others that are not back yet may miss that, too.
         slot.set(FdSlot::untold);
-        u32 present = 0;
-        for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
-            ++present;
-        }
-        if (present >= slot.in_flight) {
+        if (count_present(slot) >= slot.in_flight) {
             slot.clear(FdSlot::missed);
         }
     }

@@ -16,144 +16,34 @@ enum class Way : u8 {
     child,  ///< waits for a process's descriptor
 };
 
-[[nodiscard]] constexpr Way way_of(Kind kind) noexcept {
-    switch (kind) {
-    case Kind::accept:
-    case Kind::accept_multishot:
-    case Kind::recv:
-    case Kind::recv_all:
-    case Kind::recv_managed:
-    case Kind::recv_multishot:
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-    case Kind::recvmsg_multishot:
-    case Kind::read:
-    case Kind::read_all:
-    case Kind::read_managed:
-    case Kind::read_multishot:
-    case Kind::readv:
-    case Kind::splice:
-    case Kind::tee:
-        return Way::input;
-    case Kind::connect:
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-    case Kind::write:
-    case Kind::write_all:
-    case Kind::writev:
-        return Way::output;
-    case Kind::poll:
-    case Kind::poll_multishot:
-        return Way::poll;
-    case Kind::waitid:
-        return Way::child;
-    case Kind::openat:
-    case Kind::openat2:
-    case Kind::statx:
-    case Kind::fsync:
-    case Kind::sync_file_range:
-    case Kind::fallocate:
-    case Kind::ftruncate:
-    case Kind::fadvise:
-    case Kind::madvise:
-    case Kind::renameat:
-    case Kind::unlinkat:
-    case Kind::mkdirat:
-    case Kind::symlinkat:
-    case Kind::linkat:
-    case Kind::getxattr:
-    case Kind::setxattr:
-    case Kind::fgetxattr:
-    case Kind::fsetxattr:
-    case Kind::futex_wait:
-    case Kind::futex_waitv:
-        return Way::worker;
-    default: // nop, socket, bind, listen, shutdown, pipe, futex_wake; the loop has the rest itself
-        return Way::now;
-    }
-}
+/// What there is to know about a kind.
+struct KindInfo {
+    u8 way      : 3; ///< Way
+    u8 on_files : 1; ///< also works on what cannot be waited for: files, and the like of /dev/null
+    u8 flags_at : 4; ///< where Completion::arguments has the flags, in words; 0: there are none
+};
+struct KindTable {
+    KindInfo of[static_cast<u32>(Kind::count)];
+};
+extern const KindTable kind_table;
 
-/// Whether it also works on what cannot be waited for: regular files, and devices like /dev/null.
-[[nodiscard]] constexpr bool works_on_files(Kind kind) noexcept {
-    return (kind >= Kind::read && kind <= Kind::writev) || kind == Kind::splice ||
-           kind == Kind::tee;
+[[nodiscard]] inline KindInfo info_of(const Completion& operation) noexcept {
+    return kind_table.of[static_cast<u32>(operation.kind)];
 }
-
-/// The flags of a receive; 0 for all else.
-[[nodiscard]] inline u32 receive_flags(const Completion& operation) noexcept {
-    const arguments::Any& with = operation.arguments;
-    switch (operation.kind) {
-    case Kind::recv:
-    case Kind::recv_all:
-        return with.receive.flags;
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        return with.receive_message.flags;
-    case Kind::recv_managed:
-    case Kind::recv_multishot:
-    case Kind::recvmsg_multishot:
-        return with.managed.flags;
-    default:
-        return 0;
-    }
+[[nodiscard]] inline Way way_of(const Completion& operation) noexcept {
+    return static_cast<Way>(info_of(operation).way);
 }
 
 /// Whether the caller asked for -EAGAIN instead of a wait.
-[[nodiscard]] inline bool asks_not_to_wait(const Completion& operation) noexcept {
-    const arguments::Any& with = operation.arguments;
-    switch (operation.kind) {
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-        return (with.send.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-        return (with.send_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::read:
-    case Kind::read_all:
-    case Kind::write:
-    case Kind::write_all:
-        return (with.transfer.flags & abi::rw_flag::nowait) != 0;
-    case Kind::readv:
-    case Kind::writev:
-        return (with.vector.flags & abi::rw_flag::nowait) != 0;
-    case Kind::splice:
-    case Kind::tee:
-        return (with.splice.splice->flags & abi::splice_flag::nonblock) != 0;
-    default:
-        return (receive_flags(operation) & abi::msg_flag::dontwait) != 0;
-    }
-}
+[[nodiscard]] bool asks_not_to_wait(const Completion& operation) noexcept;
 
 /// Whether it waits for something that others of its direction do not wait for: readiness itself,
 /// urgent data, the queue of errors. Such a one stands aside: it neither waits behind the others
 /// nor holds them up.
-[[nodiscard]] inline bool stands_aside(const Completion& operation) noexcept {
-    return way_of(operation.kind) == Way::poll ||
-           (receive_flags(operation) & (abi::msg_flag::oob | abi::msg_flag::error_queue)) != 0;
-}
+[[nodiscard]] bool stands_aside(const Completion& operation) noexcept;
 
 /// What epoll has to watch for; errors and hang-ups it always does.
-[[nodiscard]] inline u16 events_of(const Completion& operation) noexcept {
-    namespace event = abi::poll_event;
-    switch (way_of(operation.kind)) {
-    case Way::output:
-        return event::out;
-    case Way::poll: {
-        constexpr u32 all = event::in | event::pri | event::out | event::rdnorm | event::rdband |
-                            event::wrnorm | event::wrband | event::msg | event::rdhup;
-        return static_cast<u16>(operation.arguments.poll.events & all);
-    }
-    default:
-        return (receive_flags(operation) & abi::msg_flag::oob) != 0 ? event::pri
-                                                                    : event::in | event::rdhup;
-    }
-}
+[[nodiscard]] u16 events_of(const Completion& operation) noexcept;
 
 /// Events that can mean that there is input, or an end of it; those after which a read does not
 /// wait; and those that can mean room.

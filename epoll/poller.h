@@ -54,7 +54,7 @@ class Poller {
     void finish(Completion& operation, i32 value, u32 flags = 0) noexcept;
     void deliver(Completion& operation, i32 value, u32 flags = 0) noexcept;
     [[nodiscard]] static bool waits_for_output(const Completion& operation) noexcept {
-        return way_of(operation.kind) == Way::output;
+        return way_of(operation) == Way::output;
     }
     [[nodiscard]] static CompletionList& list_of(FdSlot& slot,
                                                  const Completion& operation) noexcept {
@@ -74,6 +74,7 @@ class Poller {
     void serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept;
     void try_again(FdSlot& slot, i32 fd, const Completion& operation) noexcept;
     void serve_aside(FdSlot& slot, u32 events) noexcept;
+    [[nodiscard]] static u32 count_present(const FdSlot& slot) noexcept;
     [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,
                                                     const CompletionList& list) noexcept;
 
