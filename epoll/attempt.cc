@@ -240,6 +240,10 @@ Completion* Poller::first_in_order(const FdSlot& slot, const CompletionList& lis
 void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept {
     CompletionList& list = direction == FdSlot::readable ? slot.readers : slot.writers;
     while (Completion* const operation = first_in_order(slot, list)) {
+        if (operation->has(blind) && !blind_are_due_) {
+            enlist(slot, fd); // an event says nothing about it; its own attempt may have caused it
+            return;
+        }
         leave(list, *operation);
         const Outcome outcome = attempt(*operation, patience);
         patience = Patience::none;

@@ -98,7 +98,7 @@ class Poller {
     void refused(CompletionList& list, i32 error) noexcept;
     void drop(FdSlot& slot, i32 fd) noexcept;
     void settle() noexcept;
-    void settle(FdSlot& slot, i32 fd, bool blind_are_due) noexcept;
+    void settle(FdSlot& slot, i32 fd) noexcept;
 
     // wait.cc
     [[nodiscard]] i32 ask_kernel(u64 deadline_ns) noexcept;
@@ -109,6 +109,7 @@ class Poller {
     Loop* loop_;
     i32 epoll_fd_;
     bool use_pwait2_;
+    bool blind_are_due_;
     bool produced_;    // something has become ready since the wait began
     u32 first_listed_; // of the slots to be looked at before the next wait: number plus one, or 0
     u32 waiting_;      // operations in lists
