@@ -1,9 +1,6 @@
 // The only place that knows both engines.
 #include "open.h"
 
-#if !__has_include("../epoll/engine.h")
-#define OXBOW_NO_EPOLL // until it is merged
-#endif
 #if !defined(OXBOW_NO_EPOLL)
 #include "../epoll/engine.h"
 #endif

@@ -37,6 +37,10 @@ long call(const Transfer& transfer, u32 flags) noexcept {
                                              transfer.offset, flags);
 }
 
+bool has_position(i32 fd) noexcept {
+    return kernel::lseek(fd, 0, abi::seek_from::current) >= 0;
+}
+
 // ---- SIGPIPE ------------------------------------------------------------------------------------
 
 constexpr abi::SignalSet sigpipe_alone = abi::SignalSet{}.add(abi::signal::pipe);
@@ -124,6 +128,17 @@ void shorten(Transfer& transfer, abi::IoVec& piece, u32 most) noexcept {
     transfer.count = 1;
 }
 
+/// Whether a plain call could wait. One that fails at once must be made rather than waited for: the
+/// descriptor might never become ready for it.
+bool could_wait(const Transfer& transfer) noexcept {
+    const i32 status = kernel::fcntl(transfer.fd, abi::fcntl_command::get_status_flags);
+    const i32 wrong = transfer.writes ? abi::open_flag::read_only : abi::open_flag::write_only;
+    return status >= 0 && (status & abi::open_flag::nonblock) == 0 &&
+           (status & abi::open_flag::access_mask) != wrong &&
+           (transfer.flags & abi::rw_flag::nowait) == 0 &&
+           (transfer.offset == abi::current_position || has_position(transfer.fd));
+}
+
 long transfer_plainly(Transfer transfer, Patience patience) noexcept {
     const bool at_position = transfer.offset == abi::current_position;
     const bool is_pipe =
@@ -135,8 +150,7 @@ long transfer_plainly(Transfer transfer, Patience patience) noexcept {
         }
     }
     abi::IoVec piece;
-    const bool caller_waits = (transfer.flags & abi::rw_flag::nowait) == 0;
-    if (patience != Patience::blocks && caller_waits && is_blocking(transfer.fd)) {
+    if (patience != Patience::blocks && could_wait(transfer)) {
         if (patience == Patience::none) {
             return -Errno::eagain;
         }
@@ -154,8 +168,7 @@ long transfer_plainly(Transfer transfer, Patience patience) noexcept {
 /// Linux 5.9 and 5.10 take data that are not in memory for the end of the file: preadv2(2), "Bugs".
 /// What has no position is never read from a disk.
 bool may_be_no_end(const Transfer& transfer, long result) noexcept {
-    return result == 0 && !transfer.writes &&
-           kernel::lseek(transfer.fd, 0, abi::seek_from::current) >= 0;
+    return result == 0 && !transfer.writes && has_position(transfer.fd);
 }
 
 long transfer_once(const Transfer& transfer, Patience patience) noexcept {

@@ -19,10 +19,13 @@ i32 Loop::run_for(u64 duration_ns) noexcept {
     running_ = true;
     i32 result = 0;
     u32 callbacks = 0;
-    do {
+    while (result >= 0 && !stopped_) {
         result = round(limit_ns);
         callbacks += result > 0 ? static_cast<u32>(result) : 0;
-    } while (result >= 0 && !stopped_ && update_now() < limit_ns);
+        if (update_now() >= limit_ns) {
+            break;
+        }
+    }
     running_ = false;
     stopped_ = false;
     return result < 0 ? result : static_cast<i32>(callbacks);

@@ -168,7 +168,7 @@ TEST(epoll_attach_leaves_nothing_behind_when_it_fails) {
 
 EPOLL_TEST(epoll_takes_more_events_than_one_call_brings) {
     constexpr u32 count = 300; // of pairs; one call brings 128
-    static Pair pairs[count];
+    static i32 pairs[count][2];
     static Logged logged[count];
     static char data[count];
     const i32 needed = static_cast<i32>(2 * count + 32);
@@ -184,7 +184,7 @@ EPOLL_TEST(epoll_takes_more_events_than_one_call_brings) {
     for (u32 i = 0; i < count; ++i) {
         CHECK_OK(kernel::socketpair(abi::socket_family::local,
                                     abi::socket_type::stream | abi::socket_type::cloexec, 0,
-                                    pairs[i].fds));
+                                    pairs[i]));
         submit(loop, logged[i], op::recv(pairs[i][0], &data[i], 1));
     }
     run_rounds(loop, 2);
@@ -195,8 +195,8 @@ EPOLL_TEST(epoll_takes_more_events_than_one_call_brings) {
     CHECK_OK(loop.run(Run::once));
     for (u32 i = 0; i < count; ++i) {
         CHECK(logged[i].ended()); // all in one round
-        pairs[i].close(0);
-        pairs[i].close(1);
+        CHECK_OK(kernel::close(pairs[i][0]));
+        CHECK_OK(kernel::close(pairs[i][1]));
     }
     CHECK_EQ(calls_made(number::epoll_pwait) + calls_made(number::epoll_pwait2), 3u);
 }

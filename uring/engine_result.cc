@@ -4,6 +4,7 @@
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
 #include "../loop/perform.h"
+#include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
 #include "engine_state.h"
 
@@ -102,6 +103,15 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     if (cancelled && value == -Errno::eagain) {
         value = -Errno::ecanceled;
     }
+    const bool vain = is_send(completion.kind) && completion.has(pauses);
+    if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
+        !wants_eagain(completion)) {
+        // The backlog of a local listener is full, or the queue of a local receiver. poll(2) calls
+        // the socket writable all the while, and no event tells when there is room: unix_poll in
+        // the kernel, and unix_dgram_poll of a socket that is not connected.
+        submit_pause(loop, completion);
+        return;
+    }
     const bool can_poll = info_of(completion.kind).poll_events != 0;
     if (can_poll && ((value == -Errno::eagain && !wants_eagain(completion)) ||
                      (value == -Errno::einprogress && completion.kind == Kind::connect))) {
@@ -138,10 +148,11 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
     const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(step);
     completion.value = static_cast<i32>(done);
     if (wants_more(completion, step, done) && !completion.has(Completion::cancelled)) {
+        completion.clear(pauses);
         submit_again(loop, completion);
         return;
     }
-    end(loop, completion, completion.value, flags | end_flag(completion, step));
+    end(loop, completion, completion.value, flags | end_flag(completion, completion.value));
 }
 
 /// Of a multishot operation; `armed`: it goes on by itself.
@@ -188,6 +199,31 @@ void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool a
     return result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
 }
 
+/// The kernel's wake-ups of sockets name urgent data and bands whether there are any or not
+/// (sock_def_readable, sock_write_space), and the ring passes that on as it is (io_uring/poll.c,
+/// io_poll_check_events).
+[[nodiscard]] bool may_be_untrue(const Completion& completion) noexcept {
+    constexpr u32 doubtful =
+        abi::poll_event::pri | abi::poll_event::rdband | abi::poll_event::wrband;
+    return (completion.kind == Kind::poll || completion.kind == Kind::poll_multishot) &&
+           (completion.arguments.poll.events & doubtful) != 0;
+}
+
+/// Asks what of a poll holds. A poll of which nothing does goes on.
+void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
+    ++loop.counters().syscalls;
+    const i32 value = perform(completion, Patience::none);
+    if (value == -Errno::eagain) {
+        if (!armed) {
+            submit_again(loop, completion);
+        }
+    } else if (value < 0) {
+        take_error(loop, completion, value);
+    } else {
+        take_value(loop, completion, value, 0, armed);
+    }
+}
+
 /// Does with a system call what this ring has no operation for, when the descriptor is ready.
 void attempt(Loop& loop, Completion& completion) noexcept {
     i32 value = 0;
@@ -223,8 +259,17 @@ void attempt(Loop& loop, Completion& completion) noexcept {
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
+    const bool sends = is_send(completion.kind);
+    const bool paused = (completion.kind == Kind::connect || sends) && completion.has(pauses);
+    if (paused) {
+        completion.clear(pauses);
+    } else if (sends) {
+        completion.set(pauses); // should it be in vain
+    }
     if (completion.has(Completion::cancelled)) {
         take_error(loop, completion, -Errno::ecanceled);
+    } else if (paused) {
+        submit_again(loop, completion);
     } else if (is_interrupted(value)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
@@ -272,6 +317,8 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
     }
     if (value < 0) {
         take_error(loop, completion, value);
+    } else if (may_be_untrue(completion) && !completion.has(Completion::cancelled)) {
+        take_events(loop, completion, armed);
     } else {
         take_value(loop, completion, value, flags, armed);
     }

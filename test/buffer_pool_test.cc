@@ -1,0 +1,268 @@
+// Buffers of one size: where they lie, who has them, and what waits for one; over an engine that
+// only writes down what it is asked.
+#include "../loop/loop.h"
+#include "../syscall/abi_memory.h"
+#include "../syscall/abi_uring_register.h"
+#include "../syscall/call.h"
+#include "../syscall/start.h"
+#include "harness.h"
+#include "hook.h"
+
+namespace oxbow::test {
+namespace {
+
+struct Engineer {
+    i32 open_result = 0;
+    bool kernel_takes = false;
+    u32 opened = 0;
+    u32 closed = 0;
+    u32 given = 0;
+    u16 last_given = 0;
+    u32 submitted = 0;
+    Completion* last_submitted = nullptr;
+};
+
+[[nodiscard]] Engineer& of(Loop& loop) noexcept {
+    return *static_cast<Engineer*>(loop.engine_state());
+}
+
+constexpr Engine engine = {
+    .name = "noting",
+    .submit =
+        [](Loop& loop, Completion& completion) noexcept {
+            CHECK(completion.state == State::engine);
+            ++of(loop).submitted;
+            of(loop).last_submitted = &completion;
+        },
+    .wait = [](Loop&, u64) noexcept { return 0; },
+    .cancel = [](Loop&, Completion&, Completion*) noexcept { return -Errno::ealready; },
+    .resume = [](Loop&, Completion&) noexcept {},
+    .close_fd = [](Loop&, Completion&) noexcept {},
+    .open_pool =
+        [](Loop& loop, BufferPool& pool) noexcept {
+            ++of(loop).opened;
+            pool.kernel_takes = of(loop).kernel_takes;
+            return of(loop).open_result;
+        },
+    .close_pool = [](Loop& loop, BufferPool&) noexcept { ++of(loop).closed; },
+    .give_buffer =
+        [](Loop& loop, BufferPool&, u16 buffer) noexcept {
+            ++of(loop).given;
+            of(loop).last_given = buffer;
+        },
+    .detach = [](Loop&) noexcept {},
+};
+
+/// A loop with that engine; closed where its scope ends.
+struct NotingLoop {
+    Engineer engineer;
+    Loop loop;
+
+    NotingLoop() noexcept {
+        CHECK_OK(loop.prepare({.fds_max = 64, .workers_max = 0}));
+        loop.attach(engine, &engineer);
+    }
+    ~NotingLoop() { loop.close(); }
+    NotingLoop(const NotingLoop&) = delete;
+    NotingLoop& operator=(const NotingLoop&) = delete;
+};
+
+TEST(buffer_pool_wants_buffers) {
+    NotingLoop noting;
+    BufferPool pool;
+    const BufferPoolOptions wrong[] = {
+        {.count = 0, .buffer_bytes = 16},
+        {.count = 16, .buffer_bytes = 0},
+        {.count = 32769, .buffer_bytes = 16},
+    };
+    const Resources before = resources();
+    for (const BufferPoolOptions& options : wrong) {
+        CHECK_ERRNO(pool.open(noting.loop, options), Errno::einval);
+    }
+    fail_call(number::mmap, Errno::enomem);
+    CHECK_ERRNO(pool.open(noting.loop, {.count = 1, .buffer_bytes = 1}), Errno::enomem);
+    if (sizeof(usize) == 4) { // where no address space has so much
+        CHECK_ERRNO(pool.open(noting.loop, {.count = 32768, .buffer_bytes = ~0u}), Errno::enomem);
+    }
+    CHECK_EQ(noting.engineer.opened, 0u);
+    noting.engineer.open_result = -Errno::eperm;
+    CHECK_ERRNO(pool.open(noting.loop, {.count = 1, .buffer_bytes = 1}), Errno::eperm);
+    CHECK(!pool.is_open());
+    pool.close(); // does nothing
+    CHECK_EQ(noting.engineer.closed, 0u);
+    CHECK_SAME_RESOURCES(before);
+}
+
+TEST(buffer_pool_lays_itself_out) {
+    NotingLoop noting;
+    constexpr u32 counts[] = {1, 2, 3, 100, 32768};
+    constexpr u32 entries[] = {1, 2, 4, 128, 32768};
+    for (u32 i = 0; i < sizeof(counts) / sizeof(counts[0]); ++i) {
+        const Resources before = resources();
+        BufferPool pool;
+        CHECK_OK(pool.open(noting.loop, {.count = counts[i], .buffer_bytes = 100}));
+        CHECK_EQ(pool.count(), counts[i]);
+        CHECK_EQ(pool.buffer_bytes(), 100u);
+        CHECK_EQ(pool.ring_entries(), entries[i]);
+        CHECK_EQ(pool.ring_memory.bytes, entries[i] * sizeof(abi::BufferRingEntry));
+        const uptr ring = reinterpret_cast<uptr>(pool.ring_memory.base);
+        CHECK_EQ(ring & (page_bytes() - 1), 0u);
+        // The ring, the chain and every buffer can be written to the last byte and are apart.
+        __builtin_memset(pool.ring_memory.base, 0xff, pool.ring_memory.bytes);
+        for (u32 id = 0; id < counts[i]; ++id) {
+            const i32 taken = pool.take();
+            CHECK_EQ(taken, id);
+            __builtin_memset(pool.buffer(static_cast<u16>(id)), static_cast<int>(id & 0xff), 100);
+        }
+        CHECK_EQ(pool.take(), -1);
+        CHECK_EQ(pool.held(), counts[i]);
+        CHECK_EQ(static_cast<u8*>(pool.ring_memory.base)[pool.ring_memory.bytes - 1], 0xffu);
+        for (u32 id = 0; id < counts[i]; ++id) {
+            CHECK_EQ(*pool.buffer(static_cast<u16>(id)), id & 0xff);
+            CHECK_EQ(pool.buffer(static_cast<u16>(id))[99], id & 0xff);
+        }
+        pool.close();
+        CHECK(!pool.is_open());
+        CHECK_SAME_RESOURCES(before);
+    }
+    CHECK_EQ(noting.engineer.opened, 5u);
+    CHECK_EQ(noting.engineer.closed, 5u);
+}
+
+TEST(buffer_pool_gives_the_warmest_first) {
+    NotingLoop noting;
+    BufferPool pool;
+    CHECK_OK(pool.open(noting.loop, {.count = 4, .buffer_bytes = 8}));
+    CHECK_EQ(pool.take(), 0);
+    CHECK_EQ(pool.take(), 1);
+    CHECK_EQ(pool.take(), 2);
+    CHECK_EQ(pool.held(), 3u);
+    pool.give_back(u16{1});
+    CHECK_EQ(pool.take(), 1);
+    pool.untake(1);
+    CHECK_EQ(pool.held(), 2u);
+    CHECK_EQ(pool.take(), 1);
+    // What a result says.
+    const Result with = {8, result_flag::more | result_flag::buffer |
+                                (2u << result_flag::buffer_shift)};
+    CHECK(pool.data(with) == pool.buffer(2));
+    pool.give_back(with);
+    pool.give_back(Result{8, result_flag::more}); // has none
+    CHECK_EQ(pool.held(), 2u);
+    CHECK_EQ(pool.take(), 2);
+    CHECK_EQ(pool.take(), 3);
+    CHECK_EQ(pool.take(), -1);
+    CHECK_EQ(noting.engineer.given, 0u);
+    pool.close();
+}
+
+TEST(buffer_pool_of_the_callers_memory) {
+    NotingLoop noting;
+    u8 memory[3][32] = {};
+    BufferPool pool;
+    CHECK_OK(pool.open(noting.loop, {.count = 3, .buffer_bytes = 32, .memory = memory}));
+    for (u16 i = 0; i < 3; ++i) {
+        CHECK(pool.buffer(i) == memory[i]);
+    }
+    pool.close();
+}
+
+TEST(buffer_pool_gives_back_to_the_kernel) {
+    NotingLoop noting;
+    noting.engineer.kernel_takes = true;
+    BufferPool pool;
+    CHECK_OK(pool.open(noting.loop, {.count = 4, .buffer_bytes = 8}));
+    pool.taken_by_kernel();
+    pool.taken_by_kernel();
+    CHECK_EQ(pool.held(), 2u);
+    pool.give_back(u16{3});
+    CHECK_EQ(pool.held(), 1u);
+    CHECK_EQ(noting.engineer.given, 1u);
+    CHECK_EQ(noting.engineer.last_given, 3u);
+    pool.close();
+}
+
+TEST(buffer_pool_restarts_who_waits_in_order) {
+    NotingLoop noting;
+    BufferPool pool;
+    CHECK_OK(pool.open(noting.loop, {.count = 2, .buffer_bytes = 8}));
+    CHECK_EQ(pool.take(), 0);
+    CHECK_EQ(pool.take(), 1);
+    Completion waiting[3];
+    for (Completion& completion : waiting) {
+        completion.arguments.managed = {&pool, nullptr, 0};
+        noting.loop.await_buffer(completion);
+        CHECK(completion.state == State::awaiting_buffer);
+    }
+    for (u32 i = 0; i < 3; ++i) {
+        pool.give_back(u16{0});
+        CHECK_EQ(noting.engineer.submitted, i + 1);
+        CHECK(noting.engineer.last_submitted == &waiting[i]);
+        CHECK_EQ(pool.take(), 0);
+    }
+    pool.give_back(u16{0});
+    CHECK_EQ(noting.engineer.submitted, 3u);
+    CHECK(pool.waiters.empty());
+    pool.close();
+}
+
+TEST(buffer_pool_several_in_one_loop) {
+    NotingLoop noting;
+    BufferPool pools[3];
+    for (BufferPool& pool : pools) {
+        CHECK_OK(pool.open(noting.loop, {.count = 1, .buffer_bytes = 8}));
+    }
+    // In any order: the one in the middle, the first, the last.
+    pools[1].close();
+    pools[2].close();
+    pools[0].close();
+    CHECK_OK(pools[1].open(noting.loop, {.count = 1, .buffer_bytes = 8}));
+    pools[1].close();
+    CHECK_EQ(noting.engineer.closed, 4u);
+}
+
+TEST(buffer_pool_is_not_for_children) {
+    NotingLoop noting;
+    BufferPool pool;
+    CHECK_OK(pool.open(noting.loop, {.count = 1, .buffer_bytes = 8}));
+    const i32 status = in_child([&pool]() noexcept {
+        u8 resident = 0;
+        void* const ring = pool.ring_memory.base;
+        return kernel::mincore(ring, 1, &resident) == -Errno::enomem ? 5 : 6; // nothing is mapped
+    });
+    pool.close();
+    CHECK_EQ(status, 5);
+}
+
+#if defined(OXBOW_DEBUG)
+/// In a child, which opens a pool of two buffers, takes both and gives one back.
+[[nodiscard]] bool traps(bool kernel_takes, void (*misuse)(BufferPool& pool)) noexcept {
+    const i32 status = in_child([=]() noexcept {
+        NotingLoop noting;
+        noting.engineer.kernel_takes = kernel_takes;
+        BufferPool pool;
+        CHECK_OK(pool.open(noting.loop, {.count = 2, .buffer_bytes = 8}));
+        if (kernel_takes) {
+            pool.taken_by_kernel();
+        } else {
+            CHECK_EQ(pool.take(), 0);
+            CHECK_EQ(pool.take(), 1);
+        }
+        pool.give_back(u16{0});
+        misuse(pool);
+    });
+    return status == -abi::signal::ill || status == -abi::signal::trap; // by machine
+}
+
+TEST(buffer_pool_traps_on_misuse) {
+    const auto again = [](BufferPool& pool) { pool.give_back(u16{0}); };
+    CHECK(traps(false, again));
+    CHECK(traps(true, again)); // nobody has any
+    const auto foreign = [](BufferPool& pool) { pool.give_back(u16{2}); };
+    CHECK(traps(false, foreign));
+    CHECK(traps(true, foreign));
+}
+#endif
+
+} // namespace
+} // namespace oxbow::test
