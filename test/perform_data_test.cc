@@ -62,6 +62,8 @@ TEST(perform_recv_send_errors) {
     CHECK_ERRNO(try_now(op::recv(pipe.reader, got, 16)), Errno::enotsock);
     CHECK_ERRNO(try_now(op::send(pipe.writer, got, 16)), Errno::enotsock);
     CHECK_ERRNO(wait_for(op::sendmsg(-1, &message)), Errno::ebadf);
+    CHECK_ERRNO(wait_for(op::sendmsg(lonely, nullptr)), Errno::efault);
+    CHECK_ERRNO(wait_for(op::recvmsg(lonely, nullptr)), Errno::efault);
     for (u32 which = 0; which < 4; ++which) {
         SocketPair pair = make_pair(which);
         CHECK_OK(kernel::shutdown(pair.near, abi::shutdown_how::write));
@@ -90,6 +92,19 @@ TEST(perform_recv_send_errors) {
     CHECK_ERRNO(wait_for(op::recv(receiver.fd, got, 16)), Errno::econnrefused);
     static u8 data[70000];
     CHECK_ERRNO(try_now(op::send(receiver.fd, data, sizeof(data))), Errno::emsgsize);
+}
+
+VARIANT_TEST(perform_packet_socket, old_kernels) {
+    const Pretend pretend(row);
+    const i32 fd = kernel::socket(abi::socket_family::packet, type::datagram | type::cloexec, 0);
+    if (fd < 0) {
+        SKIP("no packet sockets, or not allowed");
+    }
+    const Fd packets(fd);
+    char got[16];
+    // It refuses receive flags that others leave alone.
+    CHECK_ERRNO(try_now(op::recv(packets, got, 16)), Errno::eagain);
+    CHECK_ERRNO(try_now(op::read(packets, got, 16)), Errno::eagain);
 }
 
 void send_one(i32 fd) noexcept {
