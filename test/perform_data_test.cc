@@ -312,12 +312,11 @@ TEST(perform_all_of_much) {
 // ---- Into buffers -------------------------------------------------------------------------------
 
 TEST(perform_recv_into_a_buffer) {
-    BufferPool* const pool = nullptr; // not looked at
+    BufferPool pool; // not looked at
     for (u32 which = 0; which < 4; ++which) {
         SocketPair pair = make_pair(which);
         char got[8] = {};
-        const Operation kinds[] = {op::recv(pair.near, *pool),
-                                   op::recv_multishot(pair.near, *pool)};
+        const Operation kinds[] = {op::recv(pair.near, pool), op::recv_multishot(pair.near, pool)};
         for (const Operation& operation : kinds) {
             const Completion completion = made(operation);
             CHECK_ERRNO(perform_into(completion, got, 8, Patience::none), Errno::eagain);
@@ -351,8 +350,8 @@ struct Datagrams {
 
 [[nodiscard]] i32 receive_into(i32 fd, void* buffer, u32 bytes, abi::MessageHeader& message,
                                u32 flags = 0) noexcept {
-    BufferPool* const pool = nullptr;
-    const Completion completion = made(op::recvmsg_multishot(fd, *pool, &message, flags));
+    BufferPool pool; // not looked at
+    const Completion completion = made(op::recvmsg_multishot(fd, pool, &message, flags));
     return perform_into(completion, buffer, bytes, Patience::none);
 }
 
