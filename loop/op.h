@@ -210,8 +210,8 @@ struct PeerAddress {
 
 /// Receives messages again and again, each into a buffer of `pool`: a RecvmsgOut there says where
 /// address, control messages and payload lie. Of `message` only name_bytes and control_bytes count,
-/// as the room to keep for them; its vectors may be set to none. -EMSGSIZE: a buffer is smaller than
-/// that room.
+/// as the room to keep for them; its vectors may be set to none. -EMSGSIZE: a buffer is smaller
+/// than that room.
 [[nodiscard]] inline Operation
 recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 flags = 0) noexcept {
     Operation operation = detail::make(Kind::recvmsg_multishot, fd);
