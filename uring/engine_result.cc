@@ -148,7 +148,7 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
         submit_again(loop, completion);
         return;
     }
-    end(loop, completion, completion.value, flags | end_flag(completion, completion.value));
+    end(loop, completion, completion.value, flags | end_flag(completion, step));
 }
 
 /// Of a multishot operation; `armed`: it goes on by itself.
