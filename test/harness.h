@@ -133,7 +133,23 @@ const char* temp_path(char (&buffer)[N]) noexcept {
 /// Open descriptors of this process.
 [[nodiscard]] i32 open_fd_count() noexcept;
 
-/// Memory mappings of this process, or -1 where they cannot be counted (no /proc).
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define OXBOW_TEST_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define OXBOW_TEST_SANITIZER 1
+#endif
+#endif
+
+/// Whether a sanitizer's run-time maps memory and runs threads in this process, as it likes.
+#if defined(OXBOW_TEST_SANITIZER)
+inline constexpr bool has_sanitizer = true;
+#else
+inline constexpr bool has_sanitizer = false;
+#endif
+
+/// Memory mappings of this process, or -1 where they cannot be counted (no /proc) or some are a
+/// sanitizer's.
 [[nodiscard]] i32 mapping_count() noexcept;
 
 /// What a test may leak. `const Resources before = resources();` ...

@@ -408,7 +408,7 @@ TEST(harness_counts_resources) {
     CHECK_EQ(open_fd_count(), before.fds + 1);
     CHECK_OK(kernel::close(fd));
     if (before.mappings < 0) {
-        SKIP("no /proc: mappings cannot be counted");
+        SKIP("mappings cannot be counted: no /proc, or a sanitizer");
     }
     constexpr usize bytes = 1 << 20;
     const long address = CHECK_OK(kernel::mmap(nullptr, bytes, abi::protection::read,

@@ -40,7 +40,7 @@ class ThreadLoop {
     u32 ended = 0;         ///< jobs
 };
 
-/// Threads of this process; 0 where that cannot be counted (no /proc).
+/// Threads of this process; 0 where they cannot be counted (no /proc) or some are a sanitizer's.
 [[nodiscard]] u32 thread_count() noexcept;
 /// What /proc calls the state of a thread of this process, 'S' where it sleeps; '\0': there is no
 /// /proc.
