@@ -60,7 +60,7 @@ namespace {
 }
 
 void leave(Loop& loop, Completion& completion) noexcept {
-    loop.slot_of(completion).readers.remove(completion);
+    slot_of(loop, completion).readers.remove(completion);
 }
 
 void end(Loop& loop, Completion& completion, i32 value, u32 flags = 0) noexcept {
@@ -85,6 +85,10 @@ void go_on(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed)
     return kind == Kind::write || kind == Kind::write_all || kind == Kind::writev;
 }
 
+[[nodiscard]] bool opens(Kind kind) noexcept {
+    return kind == Kind::openat || kind == Kind::openat2;
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -102,6 +106,13 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     }
     if (cancelled && value == -Errno::eagain) {
         value = -Errno::ecanceled;
+    }
+    if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
+        // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
+        // nobody reads then refuses instead of waiting (io_uring/openclose.c, io_openat2).
+        completion.set(half_done);
+        submit_again(loop, completion);
+        return;
     }
     if (value == -Errno::eagain && completion.kind == Kind::connect) {
         // The backlog of a local listener is full. poll(2) calls the socket writable all the while,

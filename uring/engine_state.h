@@ -63,7 +63,7 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 // ------------------------------------------------------
 
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
-/// notification is missing.
+/// notification is missing. Open: it may have to wait for another process.
 inline constexpr u8 half_done = Completion::engine_bit_a;
 /// Connect, with Completion::polls: it waits for some time to pass and not for readiness.
 inline constexpr u8 pauses = Completion::engine_bit_a;
@@ -90,6 +90,12 @@ struct KindInfo {
 
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
+
+/// Where an operation stands while the ring has it. That of a process's descriptor, which is ours
+/// and not the user's, belongs to no descriptor.
+[[nodiscard]] inline FdSlot& slot_of(Loop& loop, const Completion& completion) noexcept {
+    return completion.kind == Kind::waitid ? loop.unattached() : loop.slot_of(completion);
+}
 
 /// Fills an entry for an operation that is_native, or for its poll.
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;

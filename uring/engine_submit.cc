@@ -195,9 +195,11 @@ void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
     switch (completion.kind) {
     case Kind::openat:
         prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
         return;
     case Kind::openat2:
         prep::openat2(sqe, fd, a.open2.path, a.open2.how);
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
         return;
     case Kind::statx:
         prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
@@ -346,7 +348,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
 
 void enlist(Loop& loop, Completion& completion) noexcept {
     completion.state = oxbow::State::engine;
-    loop.slot_of(completion).readers.push(completion);
+    slot_of(loop, completion).readers.push(completion);
 }
 
 /// A descriptor for the process that waitid waits for. False: there can be none.
@@ -404,7 +406,7 @@ void queue(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
     if (sqe == nullptr) {
-        loop.slot_of(completion).readers.remove(completion);
+        slot_of(loop, completion).readers.remove(completion);
         loop.park(completion);
         return;
     }
