@@ -46,7 +46,7 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
     case State::engine:
         return engine_->cancel(*this, target, request);
     case State::worker:
-        if (!workers_.remove(target)) {
+        if (!(WaitThread::takes(target.kind) ? waits_.remove(target) : workers_.remove(target))) {
             return -Errno::ealready;
         }
         break;
@@ -119,7 +119,12 @@ u32 Loop::cancel_waiting(i32 fd) noexcept {
         const i32 wanted_fd = *static_cast<const i32*>(context);
         return wanted_fd == any_fd || job.fd == wanted_fd;
     };
-    while (Completion* const job = workers_.take_if(wanted, &fd)) {
+    for (;;) {
+        Completion* job = workers_.take_if(wanted, &fd);
+        job = job == nullptr ? waits_.take_if(wanted, &fd) : job;
+        if (job == nullptr) {
+            break;
+        }
         job->set(Completion::cancelled);
         finish(*job, -Errno::ecanceled);
         ++found;

@@ -71,7 +71,7 @@ struct Completion {
     State state = State::idle;
     u8 generation = 0; ///< counts activations; see Engine
     u8 bits = 0;
-    i32 fd = 0; // all zero, so that static ones cost no room in the program's file
+    i32 fd = 0;    // all zero, so that static ones cost no room in the program's file
     i32 value = 0; ///< of the result; until then what an `_all` operation has transferred so far
     arguments::Any arguments{};
     DeadlineNode deadline;

@@ -47,7 +47,8 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
         close();
         return error;
     }
-    const i32 result = workers_.open(*this, options.workers_max);
+    i32 result = workers_.open(*this, options.workers_max);
+    result = result == 0 ? waits_.open(*this) : result;
     if (result != 0) {
         close();
     }
@@ -60,6 +61,7 @@ void Loop::close() noexcept {
     OXBOW_CHECK(pools_ == nullptr, "Loop::close before BufferPool::close");
     // Workers may still be about to hand in results, and to write to the eventfd.
     workers_.close();
+    waits_.close();
     if (engine_ != nullptr) {
         engine_->detach(*this);
     }
@@ -313,7 +315,8 @@ void Loop::await_buffer(Completion& completion) noexcept {
 
 void Loop::perform_on_worker(Completion& completion) noexcept {
     completion.state = State::worker;
-    const i32 result = workers_.submit(completion);
+    const i32 result = WaitThread::takes(completion.kind) ? waits_.submit(completion)
+                                                          : workers_.submit(completion);
     if (result != 0) {
         finish(completion, result);
         return;

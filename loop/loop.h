@@ -18,6 +18,7 @@
 #include "list.h"
 #include "op.h"
 #include "options.h"
+#include "wait_thread.h"
 #include "worker_pool.h"
 
 namespace oxbow {
@@ -119,8 +120,8 @@ class Loop {
     /// Waits for a buffer of its pool; goes back to Engine::submit when there is one.
     void await_buffer(Completion& completion) noexcept;
 
-    /// Runs perform() on a worker thread and finishes with what it says; the completion is in no
-    /// list of the engine's.
+    /// Does the operation on a worker thread, or lets the thread that waits wait for it, and
+    /// finishes with what comes of it; the completion is in no list of the engine's.
     void perform_on_worker(Completion& completion) noexcept;
     /// From a worker thread: the job's value is written.
     void worker_done(Completion& completion) noexcept;
@@ -235,6 +236,7 @@ class Loop {
     i32 owner_tid_ = 0;
     Deadlines deadlines_;
     WorkerPool workers_;
+    WaitThread waits_;
     Statistics statistics_;
     LoopOptions options_;
 };

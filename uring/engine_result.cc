@@ -114,9 +114,12 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         submit_again(loop, completion);
         return;
     }
-    if (value == -Errno::eagain && completion.kind == Kind::connect) {
-        // The backlog of a local listener is full. poll(2) calls the socket writable all the while,
-        // and no event tells when there is room: unix_stream_connect in the kernel.
+    const bool vain = is_send(completion.kind) && completion.has(pauses);
+    if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
+        !wants_eagain(completion)) {
+        // The backlog of a local listener is full, or the queue of a local receiver. poll(2) calls
+        // the socket writable all the while, and no event tells when there is room: unix_poll in
+        // the kernel, and unix_dgram_poll of a socket that is not connected.
         submit_pause(loop, completion);
         return;
     }
@@ -156,6 +159,7 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
     const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(step);
     completion.value = static_cast<i32>(done);
     if (wants_more(completion, step, done) && !completion.has(Completion::cancelled)) {
+        completion.clear(pauses);
         submit_again(loop, completion);
         return;
     }
@@ -266,9 +270,12 @@ void attempt(Loop& loop, Completion& completion) noexcept {
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
-    const bool paused = completion.kind == Kind::connect && completion.has(pauses);
+    const bool sends = is_send(completion.kind);
+    const bool paused = (completion.kind == Kind::connect || sends) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
+    } else if (sends) {
+        completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {
         take_error(loop, completion, -Errno::ecanceled);

@@ -65,7 +65,8 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
 /// notification is missing. Open: it may have to wait for another process.
 inline constexpr u8 half_done = Completion::engine_bit_a;
-/// Connect, with Completion::polls: it waits for some time to pass and not for readiness.
+/// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
+/// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
@@ -87,6 +88,9 @@ struct KindInfo {
     u16 poll_events; ///< what to wait for after -EAGAIN; 0: it does not wait for readiness
 };
 [[nodiscard]] const KindInfo& info_of(Kind kind) noexcept;
+[[nodiscard]] constexpr bool is_send(Kind kind) noexcept {
+    return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
+}
 
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
@@ -107,7 +111,7 @@ void close_fd(Loop& loop, Completion& completion) noexcept;
 void submit_again(Loop& loop, Completion& completion) noexcept;
 /// Waits for readiness, then submit_again or attempt().
 void submit_poll(Loop& loop, Completion& completion) noexcept;
-/// The same after a while: a connect for which the listener has no room.
+/// The same after a while, for what readiness does not tell of.
 void submit_pause(Loop& loop, Completion& completion) noexcept;
 /// Room for an entry, flushed for if need be.
 [[nodiscard]] bool has_room(Loop& loop) noexcept;

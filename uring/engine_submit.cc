@@ -77,6 +77,11 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
     }
 }
 
+/// What every send asks for besides. dontwait, because a send that finds no room and that the ring
+/// makes again by itself may be empty the second time: up to Linux 6.18 it does not take back what
+/// the first attempt has copied of the message (AF_UNIX datagrams, unix_dgram_sendmsg).
+constexpr u32 send_flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
+
 void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -84,20 +89,19 @@ void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noe
     switch (completion.kind) {
     case Kind::send_zero_copy:
         if (state.features.has(abi::Opcode::send_zc)) {
-            prep::send_zc(sqe, fd, a.send.data, a.send.bytes,
-                          {.flags = a.send.flags | abi::msg_flag::nosignal});
+            prep::send_zc(sqe, fd, a.send.data, a.send.bytes, {.flags = a.send.flags | send_flags});
             return;
         }
         [[fallthrough]];
     case Kind::send:
     case Kind::send_all:
         prep::send(sqe, fd, static_cast<const u8*>(a.send.data) + done, a.send.bytes - done,
-                   {.flags = a.send.flags | abi::msg_flag::nosignal});
+                   {.flags = a.send.flags | send_flags});
         return;
     case Kind::sendmsg_zero_copy:
         if (state.features.has(abi::Opcode::sendmsg_zc)) {
             prep::sendmsg_zc(sqe, fd, a.send_message.message,
-                             {.flags = a.send_message.flags | abi::msg_flag::nosignal});
+                             {.flags = a.send_message.flags | send_flags});
             return;
         }
         break;
@@ -106,15 +110,14 @@ void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noe
             const Rest rest = rest_of(*a.send_message.message, done);
             const u32 more = rest.is_last ? 0 : abi::msg_flag::more;
             prep::send(sqe, fd, rest.data, rest.bytes,
-                       {.flags = a.send_message.flags | abi::msg_flag::nosignal | more});
+                       {.flags = a.send_message.flags | send_flags | more});
             return;
         }
         break;
     default:
         break;
     }
-    prep::sendmsg(sqe, fd, a.send_message.message,
-                  {.flags = a.send_message.flags | abi::msg_flag::nosignal});
+    prep::sendmsg(sqe, fd, a.send_message.message, {.flags = a.send_message.flags | send_flags});
 }
 
 void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
@@ -390,8 +393,8 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    if (completion.has(Completion::polls) && completion.kind == Kind::connect &&
-        completion.has(pauses)) {
+    const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
+    if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls)) {
         prep::poll_add(sqe, completion.fd, poll_events_of(completion));
@@ -417,7 +420,7 @@ void queue(Loop& loop, Completion& completion) noexcept {
 
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Kind kind = completion.kind;
-    if (kind >= Kind::send && kind <= Kind::sendmsg_zero_copy) {
+    if (is_send(kind)) {
         prepare_send(state, sqe, completion);
     } else if ((kind >= Kind::recv && kind <= Kind::recvmsg_multishot) || is_managed(kind)) {
         prepare_receive(state, sqe, completion);

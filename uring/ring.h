@@ -81,6 +81,8 @@ class Ring : public RingOperations<Ring> {
         Reason unread;
         Reason& answer = reason != nullptr ? *reason : unread;
         u32 preferred_flags = preferred_flags_of(options);
+        // Asked before anything is called, after which no compiler takes an option for a constant.
+        const bool needs_memory = (options.flags & abi::setup::no_mmap) != 0;
         if (((options.flags | preferred_flags) & UncommonRing::setup_flags) != 0) {
             uncommon_ = &UncommonRing::table;
         }
@@ -91,7 +93,7 @@ class Ring : public RingOperations<Ring> {
         if (reason != nullptr || options.preferred_flags != RingOptions{}.preferred_flags) {
             result = check_options(options, preferred_flags, answer);
         }
-        if (result == 0 && (options.flags & abi::setup::no_mmap) != 0) {
+        if (result == 0 && needs_memory) {
             result = provide_memory(options, answer);
         }
         if (result != 0) {
