@@ -3,7 +3,7 @@
 // Errors that no user can act on end here: an interrupted operation is submitted again, one that is
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
-#include "../loop/perform.h"
+#include "../loop/perform_step.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
 #include "engine_state.h"
@@ -114,12 +114,13 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         submit_again(loop, completion);
         return;
     }
-    const bool vain = is_send(completion.kind) && completion.has(pauses);
+    const bool vain = may_be_vain(completion.kind) && completion.has(pauses);
     if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
         !wants_eagain(completion)) {
         // The backlog of a local listener is full, or the queue of a local receiver. poll(2) calls
         // the socket writable all the while, and no event tells when there is room: unix_poll in
-        // the kernel, and unix_dgram_poll of a socket that is not connected.
+        // the kernel, and unix_dgram_poll of a socket that is not connected. Or it is a splice
+        // that has input and no room for it.
         submit_pause(loop, completion);
         return;
     }
@@ -235,6 +236,15 @@ void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
     }
 }
 
+/// Whether what a splice takes from the one descriptor has room in the other; true for all else.
+[[nodiscard]] bool has_room_behind(const Completion& completion) noexcept {
+    if (completion.kind != Kind::splice && completion.kind != Kind::tee) {
+        return true;
+    }
+    const i32 to_fd = completion.arguments.splice.splice->to_fd;
+    return detail::poll_once(to_fd, abi::poll_event::out, false) != 0;
+}
+
 /// Does with a system call what this ring has no operation for, when the descriptor is ready.
 void attempt(Loop& loop, Completion& completion) noexcept {
     i32 value = 0;
@@ -254,11 +264,13 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         } else {
             flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
         }
+    } else if (!has_room_behind(completion)) {
+        value = -Errno::eagain;
     } else {
         value = perform(completion, Patience::ready);
     }
     ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !wants_eagain(completion)) {
+    if (value == -Errno::eagain && !may_be_vain(completion.kind) && !wants_eagain(completion)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
         take_error(loop, completion, value);
@@ -270,17 +282,19 @@ void attempt(Loop& loop, Completion& completion) noexcept {
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
-    const bool sends = is_send(completion.kind);
-    const bool paused = (completion.kind == Kind::connect || sends) && completion.has(pauses);
+    const bool can_be_vain = may_be_vain(completion.kind);
+    const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
-    } else if (sends) {
+    } else if (can_be_vain) {
         completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {
         take_error(loop, completion, -Errno::ecanceled);
-    } else if (paused) {
+    } else if (paused && is_native(state_of(loop), completion)) {
         submit_again(loop, completion);
+    } else if (paused) {
+        attempt(loop, completion);
     } else if (is_interrupted(value)) {
         submit_poll(loop, completion);
     } else if (value < 0) {

@@ -65,8 +65,8 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
 /// notification is missing. Open: it may have to wait for another process.
 inline constexpr u8 half_done = Completion::engine_bit_a;
-/// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
-/// Sends without: it was found ready, and is tried again.
+/// Connect, sends and splices, with Completion::polls: it waits for some time to pass and not for
+/// readiness. Without, but for connect: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
@@ -90,6 +90,11 @@ struct KindInfo {
 [[nodiscard]] const KindInfo& info_of(Kind kind) noexcept;
 [[nodiscard]] constexpr bool is_send(Kind kind) noexcept {
     return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
+}
+
+/// Whether readiness of its one descriptor may be found in vain again and again.
+[[nodiscard]] constexpr bool may_be_vain(Kind kind) noexcept {
+    return is_send(kind) || kind == Kind::splice || kind == Kind::tee;
 }
 
 /// Whether this ring does the operation itself.

@@ -393,7 +393,7 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
+    const bool can_pause = completion.kind == Kind::connect || may_be_vain(completion.kind);
     if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls)) {
