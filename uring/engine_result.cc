@@ -3,7 +3,7 @@
 // Errors that no user can act on end here: an interrupted operation is submitted again, one that is
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
-#include "../loop/perform.h"
+#include "../loop/perform_step.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
 #include "engine_state.h"
@@ -98,6 +98,10 @@ void end_cancelled(Loop& loop, Completion& completion) noexcept {
     end_with_error(loop, completion, -Errno::ecanceled);
 }
 
+[[nodiscard]] bool opens(Kind kind) noexcept {
+    return kind == Kind::openat || kind == Kind::openat2;
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -116,6 +120,13 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     if (cancelled &&
         (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
         end_cancelled(loop, completion);
+        return;
+    }
+    if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
+        // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
+        // nobody reads then refuses instead of waiting (io_uring/openclose.c, io_openat2).
+        completion.set(half_done);
+        submit_again(loop, completion);
         return;
     }
     const bool vain = is_send(completion.kind) && completion.has(pauses);
@@ -169,7 +180,7 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
         submit_again(loop, completion);
         return;
     }
-    end(loop, completion, completion.value, flags | end_flag(completion, completion.value));
+    end(loop, completion, completion.value, flags | end_flag(completion, step));
 }
 
 /// Of a multishot operation; `armed`: it goes on by itself.
@@ -264,7 +275,7 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         value = perform(completion, Patience::ready);
     }
     ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !wants_eagain(completion)) {
+    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
         take_error(loop, completion, value);
@@ -293,11 +304,11 @@ void try_again(Loop& loop, Completion& completion) noexcept {
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
-    const bool sends = is_send(completion.kind);
-    const bool paused = (completion.kind == Kind::connect || sends) && completion.has(pauses);
+    const bool can_be_vain = is_send(completion.kind);
+    const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
-    } else if (sends) {
+    } else if (can_be_vain) {
         completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {
