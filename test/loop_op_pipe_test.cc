@@ -51,7 +51,9 @@ LOOP_TEST(loop_op_pipe_read) {
         }
         CHECK_ERRNO(perform_on(loop, op::read(pipe.reader, got, 8, abi::rw_flag::nowait)).value,
                     Errno::eagain);
+        note("A");
         CHECK_ERRNO(perform_on(loop, op::pread(pipe.reader, got, 8, 0)).value, Errno::espipe);
+        note("B");
         CHECK_ERRNO(perform_on(loop, op::pwrite(pipe.writer, got, 8, 0)).value, Errno::espipe);
         CHECK_ERRNO(perform_on(loop, op::read(pipe.writer, got, 8)).value, Errno::ebadf);
         CHECK_ERRNO(perform_on(loop, op::write(pipe.reader, got, 8)).value, Errno::ebadf);
