@@ -85,6 +85,22 @@ void go_on(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed)
     return kind == Kind::write || kind == Kind::write_all || kind == Kind::writev;
 }
 
+/// Where the operation has an offset; nullptr: it has none.
+[[nodiscard]] arguments::PackedU64* offset_of(Completion& completion) noexcept {
+    switch (completion.kind) {
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return &completion.arguments.transfer.offset;
+    case Kind::readv:
+    case Kind::writev:
+        return &completion.arguments.vector.offset;
+    default:
+        return nullptr;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -132,6 +148,15 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
             loop.await_buffer(completion);
         }
         return;
+    }
+    if (value == -Errno::espipe) {
+        // A socket; pipes and terminals do not look at the offset.
+        arguments::PackedU64* const offset = offset_of(completion);
+        if (offset != nullptr && *offset != abi::current_position) {
+            *offset = abi::current_position;
+            submit_again(loop, completion);
+            return;
+        }
     }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
