@@ -3,6 +3,7 @@
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
 #include "../syscall/abi_uring_register.h"
+#include "../syscall/call_socket.h"
 #include "poller.h"
 
 namespace oxbow {
@@ -130,6 +131,12 @@ Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
         value = finish_connect(operation.fd);
         if (value == -Errno::einprogress) {
             return Outcome::waits;
+        }
+        if (value == 0) {
+            // The socket takes note of it, so that the next connect is told -EISCONN and not 0:
+            // __inet_stream_connect in the kernel.
+            const arguments::Address& to = operation.arguments.address;
+            (void)kernel::connect(operation.fd, to.address, to.bytes);
         }
     } else {
         value = perform_now(operation, Patience::none);
@@ -268,7 +275,8 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
         produced_ = true; // without a wait before it
         return;
     }
-    const u64 at_ns = loop_->now_ns() + blind_ns;
+    const bool is_connect = operation.kind == Kind::connect;
+    const u64 at_ns = loop_->update_now() + (is_connect ? blind_connect_ns : blind_ns);
     if (at_ns < blind_at_ns_) {
         blind_at_ns_ = at_ns;
     }

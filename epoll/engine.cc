@@ -78,7 +78,9 @@ void Poller::start(Completion& operation) noexcept {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }
-    if (waits_not || is_file || (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
+    // A connect does not wait its turn behind another one: the kernel says -EALREADY.
+    if (waits_not || is_file || operation.kind == Kind::connect ||
+        (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
         switch (attempt(operation, Patience::none)) {
         case Outcome::left:
             return;

@@ -242,7 +242,12 @@ i32 detail::step_of_transfer(const Completion& operation, const Buffer& buffer,
     default: // read_managed, read_multishot
         break;
     }
-    return static_cast<i32>(transfer_once(transfer, patience));
+    long result = transfer_once(transfer, patience);
+    if (result == -Errno::espipe && transfer.offset != abi::current_position) {
+        transfer.offset = abi::current_position; // it has no positions: as io_uring, any will do
+        result = transfer_once(transfer, patience);
+    }
+    return static_cast<i32>(result);
 }
 
 } // namespace oxbow

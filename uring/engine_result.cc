@@ -3,7 +3,7 @@
 // Errors that no user can act on end here: an interrupted operation is submitted again, one that is
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
-#include "../loop/perform_step.h"
+#include "../loop/perform.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
 #include "engine_state.h"
@@ -102,6 +102,22 @@ void end_cancelled(Loop& loop, Completion& completion) noexcept {
     return kind == Kind::openat || kind == Kind::openat2;
 }
 
+/// Where the operation has an offset; nullptr: it has none.
+[[nodiscard]] arguments::PackedU64* offset_of(Completion& completion) noexcept {
+    switch (completion.kind) {
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return &completion.arguments.transfer.offset;
+    case Kind::readv:
+    case Kind::writev:
+        return &completion.arguments.vector.offset;
+    default:
+        return nullptr;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -158,6 +174,15 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
             loop.await_buffer(completion);
         }
         return;
+    }
+    if (value == -Errno::espipe) {
+        // A socket; pipes and terminals do not look at the offset.
+        arguments::PackedU64* const offset = offset_of(completion);
+        if (offset != nullptr && *offset != abi::current_position) {
+            *offset = abi::current_position;
+            submit_again(loop, completion);
+            return;
+        }
     }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
