@@ -59,8 +59,7 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
     return *reinterpret_cast<Completion*>(static_cast<uptr>(address));
 }
 
-// ---- What a completion's own bits mean here
-// ------------------------------------------------------
+// ---- What a completion's own bits mean here ---------------------------------------------------
 
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
 /// notification is missing. Open: it may have to wait for another process.
