@@ -167,8 +167,8 @@ struct PeerAddress {
     return operation;
 }
 
-/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, or an error came
-/// behind them, which the next operation then meets.
+/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so, or
+/// an error came behind them, which the next operation then meets.
 [[nodiscard]] inline Operation recv_all(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
     Operation operation = recv(fd, data, bytes, flags);
     operation.kind = Kind::recv_all;
@@ -279,7 +279,7 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
     return operation;
 }
 
-/// As read, at `offset`. -ESPIPE: it has no positions.
+/// As read, at `offset`, which what has no positions (pipes, sockets, terminals) does not look at.
 [[nodiscard]] inline Operation pread(i32 fd, void* data, u32 bytes, u64 offset,
                                      u32 flags = 0) noexcept {
     Operation operation = detail::make(Kind::read, fd);
@@ -323,7 +323,7 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
     return operation;
 }
 
-/// As write, at `offset`. -ESPIPE: it has no positions.
+/// As write, at `offset`, which what has no positions does not look at.
 [[nodiscard]] inline Operation pwrite(i32 fd, const void* data, u32 bytes, u64 offset,
                                       u32 flags = 0) noexcept {
     Operation operation = detail::make(Kind::write, fd);

@@ -98,6 +98,26 @@ void end_cancelled(Loop& loop, Completion& completion) noexcept {
     end_with_error(loop, completion, -Errno::ecanceled);
 }
 
+[[nodiscard]] bool opens(Kind kind) noexcept {
+    return kind == Kind::openat || kind == Kind::openat2;
+}
+
+/// Where the operation has an offset; nullptr: it has none.
+[[nodiscard]] arguments::PackedU64* offset_of(Completion& completion) noexcept {
+    switch (completion.kind) {
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return &completion.arguments.transfer.offset;
+    case Kind::readv:
+    case Kind::writev:
+        return &completion.arguments.vector.offset;
+    default:
+        return nullptr;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -116,6 +136,13 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     if (cancelled &&
         (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
         end_cancelled(loop, completion);
+        return;
+    }
+    if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
+        // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
+        // nobody reads then refuses instead of waiting (io_uring/openclose.c, io_openat2).
+        completion.set(half_done);
+        submit_again(loop, completion);
         return;
     }
     const bool vain = is_send(completion.kind) && completion.has(pauses);
@@ -148,6 +175,15 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
+    if (value == -Errno::espipe) {
+        // A socket; pipes and terminals do not look at the offset.
+        arguments::PackedU64* const offset = offset_of(completion);
+        if (offset != nullptr && *offset != abi::current_position) {
+            *offset = abi::current_position;
+            submit_again(loop, completion);
+            return;
+        }
+    }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
         block_sigpipe(state);
@@ -169,7 +205,7 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
         submit_again(loop, completion);
         return;
     }
-    end(loop, completion, completion.value, flags | end_flag(completion, completion.value));
+    end(loop, completion, completion.value, flags | end_flag(completion, step));
 }
 
 /// Of a multishot operation; `armed`: it goes on by itself.
@@ -264,7 +300,7 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         value = perform(completion, Patience::ready);
     }
     ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !wants_eagain(completion)) {
+    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
         take_error(loop, completion, value);
@@ -293,11 +329,11 @@ void try_again(Loop& loop, Completion& completion) noexcept {
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
-    const bool sends = is_send(completion.kind);
-    const bool paused = (completion.kind == Kind::connect || sends) && completion.has(pauses);
+    const bool can_be_vain = is_send(completion.kind);
+    const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
-    } else if (sends) {
+    } else if (can_be_vain) {
         completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {

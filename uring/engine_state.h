@@ -59,11 +59,10 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
     return *reinterpret_cast<Completion*>(static_cast<uptr>(address));
 }
 
-// ---- What a completion's own bits mean here
-// ------------------------------------------------------
+// ---- What a completion's own bits mean here ---------------------------------------------------
 
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
-/// notification is missing.
+/// notification is missing. Open: it may have to wait for another process.
 inline constexpr u8 half_done = Completion::engine_bit_a;
 /// Splice and tee, with Completion::polls: the input is ready, and it waits for room at the output.
 inline constexpr u8 input_ready = Completion::engine_bit_a;

@@ -198,9 +198,11 @@ void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
     switch (completion.kind) {
     case Kind::openat:
         prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
         return;
     case Kind::openat2:
         prep::openat2(sqe, fd, a.open2.path, a.open2.how);
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
         return;
     case Kind::statx:
         prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
