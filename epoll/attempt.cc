@@ -80,7 +80,7 @@ Poller::Outcome Poller::attempt_all(Completion& operation, Patience patience) no
         }
         operation.value += value;
         if (!wants_more(operation, value, static_cast<u32>(operation.value))) {
-            finish(operation, operation.value, end_flag(operation, value));
+            finish(operation, operation.value, end_flag(operation, operation.value));
             return Outcome::left;
         }
     }
@@ -131,6 +131,11 @@ Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
         if (value == -Errno::einprogress) {
             return Outcome::waits;
         }
+        if (value == 0) {
+            // The socket learns that it is connected from a second call only, and would otherwise
+            // say so to the next one: __inet_stream_connect in the kernel.
+            (void)perform_now(operation, Patience::none);
+        }
     } else {
         value = perform_now(operation, Patience::none);
         if (value == -Errno::einprogress) {
@@ -165,23 +170,16 @@ Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noe
     return Outcome::waits;
 }
 
-/// A short read means that there is probably no more. That is a guess, and counts only where the
+/// A short receive means that there is probably no more. That is a guess, and counts only where the
 /// next operation begins with asking the kernel; see forget_what_was.
 void Poller::note_short(const Completion& operation, i32 value) noexcept {
     const arguments::Any& with = operation.arguments;
     u32 asked = 0;
-    switch (operation.kind) {
-    case Kind::recv:
+    if (operation.kind == Kind::recv) {
         asked = with.receive.bytes;
-        break;
-    case Kind::read:
-        asked = with.transfer.bytes;
-        break;
-    case Kind::recv_managed:
-    case Kind::read_managed:
+    } else if (operation.kind == Kind::recv_managed) {
         asked = with.managed.pool->buffer_bytes();
-        break;
-    default:
+    } else {
         return;
     }
     FdSlot& slot = loop_->slot_of(operation);

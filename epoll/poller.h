@@ -47,6 +47,8 @@ class Poller {
 
     // engine.cc
     void start(Completion& operation) noexcept;
+    [[nodiscard]] static bool is_tried_at_once(FdSlot& slot, const Completion& operation,
+                                               u16 direction) noexcept;
     void start_aside(FdSlot& slot, Completion& operation) noexcept;
     static void forget_what_was(FdSlot& slot) noexcept;
     void enter(CompletionList& list, Completion& operation, bool at_front) noexcept;

@@ -22,8 +22,10 @@ void Loop::cancel(Completion& completion) noexcept {
 
 /// What became of a request: 0, -ENOENT, -EALREADY, or cancel_outcome::pending.
 i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexcept {
-    if (target.idle() || (generation != arguments::any_generation &&
-                          generation != static_cast<u32>(target.generation))) {
+    // A request that was made of itself was made before it was in use.
+    if (target.idle() || &target == request ||
+        (generation != arguments::any_generation &&
+         generation != static_cast<u32>(target.generation))) {
         return -Errno::enoent;
     }
     switch (target.state) {
