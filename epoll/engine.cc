@@ -78,7 +78,9 @@ void Poller::start(Completion& operation) noexcept {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }
-    if (waits_not || is_file || (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
+    // A connect does not wait its turn behind another one: the kernel says -EALREADY.
+    if (waits_not || is_file || operation.kind == Kind::connect ||
+        (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
         switch (attempt(operation, Patience::none)) {
         case Outcome::left:
             return;
@@ -172,11 +174,7 @@ void Poller::resume(Completion& operation) noexcept {
     if (slot.has(FdSlot::missed)) {
         // The kernel tells again what holds now. Others that are not back yet may miss that, too.
         slot.set(FdSlot::untold);
-        u32 present = 0;
-        for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
-            ++present;
-        }
-        if (present >= slot.in_flight) {
+        if (count_present(slot) >= slot.in_flight) {
             slot.clear(FdSlot::missed);
         }
     }

@@ -210,8 +210,8 @@ struct PeerAddress {
 
 /// Receives messages again and again, each into a buffer of `pool`: a RecvmsgOut there says where
 /// address, control messages and payload lie. Of `message` only name_bytes and control_bytes count,
-/// as the room to keep for them; its vectors may be set to none. -EMSGSIZE: a buffer is smaller than
-/// that room.
+/// as the room to keep for them; its vectors may be set to none. -EMSGSIZE: a buffer is smaller
+/// than that room.
 [[nodiscard]] inline Operation
 recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 flags = 0) noexcept {
     Operation operation = detail::make(Kind::recvmsg_multishot, fd);
@@ -279,7 +279,7 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
     return operation;
 }
 
-/// As read, at `offset`. -ESPIPE: it has no positions.
+/// As read, at `offset`, which what has no positions (pipes, sockets, terminals) does not look at.
 [[nodiscard]] inline Operation pread(i32 fd, void* data, u32 bytes, u64 offset,
                                      u32 flags = 0) noexcept {
     Operation operation = detail::make(Kind::read, fd);
@@ -323,7 +323,7 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
     return operation;
 }
 
-/// As write, at `offset`. -ESPIPE: it has no positions.
+/// As write, at `offset`, which what has no positions does not look at.
 [[nodiscard]] inline Operation pwrite(i32 fd, const void* data, u32 bytes, u64 offset,
                                       u32 flags = 0) noexcept {
     Operation operation = detail::make(Kind::write, fd);

@@ -3,7 +3,7 @@
 // Errors that no user can act on end here: an interrupted operation is submitted again, one that is
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
-#include "../loop/perform_step.h"
+#include "../loop/perform.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
 #include "engine_state.h"
@@ -60,7 +60,7 @@ namespace {
 }
 
 void leave(Loop& loop, Completion& completion) noexcept {
-    slot_of(loop, completion).readers.remove(completion);
+    list_of(loop, completion).remove(completion);
 }
 
 void end(Loop& loop, Completion& completion, i32 value, u32 flags = 0) noexcept {
@@ -85,8 +85,37 @@ void go_on(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed)
     return kind == Kind::write || kind == Kind::write_all || kind == Kind::writev;
 }
 
+/// Of an `_all` operation, what it has moved so far is its true result; the next one meets the
+/// error.
+void end_with_error(Loop& loop, Completion& completion, i32 error) noexcept {
+    const bool moved = transfers_all(completion.kind) && completion.value > 0;
+    end(loop, completion, moved ? completion.value : error);
+}
+
+/// The kernel has let go of it, for another reason than that its end was asked for.
+void end_cancelled(Loop& loop, Completion& completion) noexcept {
+    tell_requests(loop, completion);
+    end_with_error(loop, completion, -Errno::ecanceled);
+}
+
 [[nodiscard]] bool opens(Kind kind) noexcept {
     return kind == Kind::openat || kind == Kind::openat2;
+}
+
+/// Where the operation has an offset; nullptr: it has none.
+[[nodiscard]] arguments::PackedU64* offset_of(Completion& completion) noexcept {
+    switch (completion.kind) {
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return &completion.arguments.transfer.offset;
+    case Kind::readv:
+    case Kind::writev:
+        return &completion.arguments.vector.offset;
+    default:
+        return nullptr;
+    }
 }
 
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
@@ -96,7 +125,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         if (completion.kind == Kind::close) {
             end(loop, completion, 0); // the descriptor is gone all the same
         } else if (cancelled) {
-            take_error(loop, completion, -Errno::ecanceled);
+            end_cancelled(loop, completion);
         } else if (completion.kind == Kind::connect) {
             submit_poll(loop, completion); // it goes on being made
         } else {
@@ -104,8 +133,10 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
-    if (cancelled && value == -Errno::eagain) {
-        value = -Errno::ecanceled;
+    if (cancelled &&
+        (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
+        end_cancelled(loop, completion);
+        return;
     }
     if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
         // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
@@ -114,13 +145,12 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         submit_again(loop, completion);
         return;
     }
-    const bool vain = may_be_vain(completion.kind) && completion.has(pauses);
+    const bool vain = is_send(completion.kind) && completion.has(pauses);
     if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
         !wants_eagain(completion)) {
         // The backlog of a local listener is full, or the queue of a local receiver. poll(2) calls
         // the socket writable all the while, and no event tells when there is room: unix_poll in
-        // the kernel, and unix_dgram_poll of a socket that is not connected. Or it is a splice
-        // that has input and no room for it.
+        // the kernel, and unix_dgram_poll of a socket that is not connected.
         submit_pause(loop, completion);
         return;
     }
@@ -135,7 +165,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         loop.perform_on_worker(completion);
         return;
     }
-    if (value == -Errno::enobufs && is_managed(completion.kind) && !cancelled) {
+    if (value == -Errno::enobufs && is_managed(completion.kind)) {
         const BufferPool& pool = *completion.arguments.managed.pool;
         if (pool.held() < pool.count()) {
             submit_again(loop, completion); // one has come back meanwhile
@@ -145,15 +175,26 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
+    if (value == -Errno::espipe) {
+        // A socket; pipes and terminals do not look at the offset.
+        arguments::PackedU64* const offset = offset_of(completion);
+        if (offset != nullptr && *offset != abi::current_position) {
+            *offset = abi::current_position;
+            submit_again(loop, completion);
+            return;
+        }
+    }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
         block_sigpipe(state);
-        submit_again(loop, completion);
+        if (cancelled) {
+            end_cancelled(loop, completion); // the request was for the attempt that has failed
+        } else {
+            submit_again(loop, completion);
+        }
         return;
     }
-    // What an `_all` operation has moved so far is its true result; the next one meets the error.
-    const bool moved = transfers_all(completion.kind) && completion.value > 0;
-    end(loop, completion, moved ? completion.value : value);
+    end_with_error(loop, completion, value);
 }
 
 void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept {
@@ -236,15 +277,6 @@ void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
     }
 }
 
-/// Whether what a splice takes from the one descriptor has room in the other; true for all else.
-[[nodiscard]] bool has_room_behind(const Completion& completion) noexcept {
-    if (completion.kind != Kind::splice && completion.kind != Kind::tee) {
-        return true;
-    }
-    const i32 to_fd = completion.arguments.splice.splice->to_fd;
-    return detail::poll_once(to_fd, abi::poll_event::out, false) != 0;
-}
-
 /// Does with a system call what this ring has no operation for, when the descriptor is ready.
 void attempt(Loop& loop, Completion& completion) noexcept {
     i32 value = 0;
@@ -264,13 +296,11 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         } else {
             flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
         }
-    } else if (!has_room_behind(completion)) {
-        value = -Errno::eagain;
     } else {
         value = perform(completion, Patience::ready);
     }
     ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !may_be_vain(completion.kind) && !wants_eagain(completion)) {
+    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
         take_error(loop, completion, value);
@@ -279,10 +309,27 @@ void attempt(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// What it waited for is there: of two descriptors, at the first one.
+void try_again(Loop& loop, Completion& completion) noexcept {
+    if (has_output(completion.kind)) {
+        if (!completion.has(input_ready)) {
+            completion.set(input_ready);
+            submit_poll(loop, completion);
+            return;
+        }
+        completion.clear(input_ready);
+    }
+    if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
+        submit_again(loop, completion);
+    } else {
+        attempt(loop, completion);
+    }
+}
+
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
-    const bool can_be_vain = may_be_vain(completion.kind);
+    const bool can_be_vain = is_send(completion.kind);
     const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
@@ -290,11 +337,9 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
         completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {
-        take_error(loop, completion, -Errno::ecanceled);
-    } else if (paused && is_native(state_of(loop), completion)) {
-        submit_again(loop, completion);
+        end_cancelled(loop, completion);
     } else if (paused) {
-        attempt(loop, completion);
+        submit_again(loop, completion);
     } else if (is_interrupted(value)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
@@ -306,10 +351,8 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
         } else {
             end(loop, completion, result);
         }
-    } else if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
-        submit_again(loop, completion);
     } else {
-        attempt(loop, completion);
+        try_again(loop, completion);
     }
 }
 
@@ -318,8 +361,11 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
     i32 value = cqe.result;
     if (completion.kind == Kind::cancel) {
-        // -ENOENT: it was in flight when it was asked for, and has ended since.
-        end(loop, completion, value == -Errno::enoent ? -Errno::ealready : value);
+        if (value == -Errno::enoent) {
+            // It was in flight when it was asked for, and has ended since, or waits no more.
+            value = completion.has(target_ends) ? 0 : -Errno::ealready;
+        }
+        end(loop, completion, value < 0 ? value : 0); // of some kinds the kernel tells how many
         return;
     }
     if (completion.has(Completion::polls)) {

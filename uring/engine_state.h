@@ -59,17 +59,27 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
     return *reinterpret_cast<Completion*>(static_cast<uptr>(address));
 }
 
-// ---- What a completion's own bits mean here
-// ------------------------------------------------------
+// ---- What a completion's own bits mean here ---------------------------------------------------
 
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
 /// notification is missing. Open: it may have to wait for another process.
 inline constexpr u8 half_done = Completion::engine_bit_a;
-/// Connect, sends and splices, with Completion::polls: it waits for some time to pass and not for
-/// readiness. Without, but for connect: it was found ready, and is tried again.
+/// Splice and tee, with Completion::polls: the input is ready, and it waits for room at the output.
+inline constexpr u8 input_ready = Completion::engine_bit_a;
+/// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
+/// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
+/// Cancels: their target ends by them, even if the kernel does not find it any more.
+inline constexpr u8 target_ends = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
+
+/// Where it stands while it is in flight. A waitid waits on a descriptor that the engine has opened
+/// for it and that is none of the loop's.
+[[nodiscard]] inline CompletionList& list_of(Loop& loop, const Completion& completion) noexcept {
+    return completion.kind == Kind::waitid ? loop.unattached().readers
+                                           : loop.slot_of(completion).readers;
+}
 
 // ---- The parts ---------------------------------------------------------------------------------
 
@@ -92,19 +102,13 @@ struct KindInfo {
     return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
 }
 
-/// Whether readiness of its one descriptor may be found in vain again and again.
-[[nodiscard]] constexpr bool may_be_vain(Kind kind) noexcept {
-    return is_send(kind) || kind == Kind::splice || kind == Kind::tee;
+/// Whether it has an output besides its input, and so two descriptors to be ready.
+[[nodiscard]] constexpr bool has_output(Kind kind) noexcept {
+    return kind == Kind::splice || kind == Kind::tee;
 }
 
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
-
-/// Where an operation stands while the ring has it. That of a process's descriptor, which is ours
-/// and not the user's, belongs to no descriptor.
-[[nodiscard]] inline FdSlot& slot_of(Loop& loop, const Completion& completion) noexcept {
-    return completion.kind == Kind::waitid ? loop.unattached() : loop.slot_of(completion);
-}
 
 /// Fills an entry for an operation that is_native, or for its poll.
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
@@ -134,6 +138,8 @@ void block_sigpipe(State& state) noexcept;
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
+/// The engine ends `target` because that was asked for, though the kernel did not.
+void tell_requests(Loop& loop, const Completion& target) noexcept;
 /// Asks for what found no room before.
 void send_cancels_left(Loop& loop) noexcept;
 

@@ -351,7 +351,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
 
 void enlist(Loop& loop, Completion& completion) noexcept {
     completion.state = oxbow::State::engine;
-    slot_of(loop, completion).readers.push(completion);
+    list_of(loop, completion).push(completion);
 }
 
 /// A descriptor for the process that waitid waits for. False: there can be none.
@@ -393,9 +393,12 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const bool can_pause = completion.kind == Kind::connect || may_be_vain(completion.kind);
+    const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
     if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
+    } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
+               completion.has(input_ready)) {
+        prep::poll_add(sqe, completion.arguments.splice.splice->to_fd, abi::poll_event::out);
     } else if (completion.has(Completion::polls)) {
         prep::poll_add(sqe, completion.fd, poll_events_of(completion));
     } else {
@@ -409,7 +412,7 @@ void queue(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
     if (sqe == nullptr) {
-        slot_of(loop, completion).readers.remove(completion);
+        list_of(loop, completion).remove(completion);
         loop.park(completion);
         return;
     }
