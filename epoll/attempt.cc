@@ -93,7 +93,6 @@ Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience
     BufferPool& pool = *operation.arguments.managed.pool;
     const i32 taken = pool.take();
     if (taken < 0) {
-        produced_ = true; // it may come back before the wait does
         loop_->await_buffer(operation);
         return Outcome::left;
     }
@@ -248,6 +247,10 @@ Completion* Poller::first_in_order(const FdSlot& slot, const CompletionList& lis
 void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept {
     CompletionList& list = direction == FdSlot::readable ? slot.readers : slot.writers;
     while (Completion* const operation = first_in_order(slot, list)) {
+        if (operation->has(blind) && !blind_are_due_) {
+            enlist(slot, fd); // an event says nothing about it; its own attempt may have caused it
+            return;
+        }
         leave(list, *operation);
         const Outcome outcome = attempt(*operation, patience);
         patience = Patience::none;
@@ -282,11 +285,12 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
 /// Tells those that stand aside of what has come.
 void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
     slot.clear(FdSlot::aside);
-    u32 present = 0;
+    if (count_present(slot) < slot.in_flight) {
+        slot.set(FdSlot::missed); // one whose result is on its way may want to know
+    }
     Completion* next = nullptr;
     for (Completion* at = slot.readers.first(); at != nullptr; at = next) {
         next = at->next;
-        ++present;
         if (!stands_aside(*at)) {
             continue;
         }
@@ -307,9 +311,18 @@ void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
             slot.set(FdSlot::aside);
         }
     }
-    if (present < slot.in_flight) {
-        slot.set(FdSlot::missed); // one whose result is on its way may want to know
+}
+
+/// How many of the operations on a descriptor are in its lists.
+u32 Poller::count_present(const FdSlot& slot) noexcept {
+    u32 present = 0;
+    for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
+        ++present;
     }
+    for (const Completion* at = slot.writers.first(); at != nullptr; at = at->next) {
+        ++present;
+    }
+    return present;
 }
 
 } // namespace oxbow

@@ -174,11 +174,7 @@ void Poller::resume(Completion& operation) noexcept {
     if (slot.has(FdSlot::missed)) {
         // The kernel tells again what holds now. Others that are not back yet may miss that, too.
         slot.set(FdSlot::untold);
-        u32 present = 0;
-        for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
-            ++present;
-        }
-        if (present >= slot.in_flight) {
+        if (count_present(slot) >= slot.in_flight) {
             slot.clear(FdSlot::missed);
         }
     }

@@ -90,8 +90,9 @@ Poller::Outcome Poller::attempt_splice(Completion& operation) noexcept {
     if (to->in_flight == 0) {
         forget_what_was(*to); // nobody counts this operation there
     }
+    FdSlot& from = loop_->slot_of(operation);
+    learn(from, operation.fd, abi::poll_event::in);
     learn(*to, to_fd, abi::poll_event::out);
-    const FdSlot& from = loop_->slot_of(operation);
     abi::PollFd sides[2] = {
         {from.has(FdSlot::always_ready) ? -1 : operation.fd, abi::poll_event::in, 0},
         {to->has(FdSlot::always_ready) ? -1 : to_fd, abi::poll_event::out, 0}};

@@ -130,8 +130,8 @@ void Poller::drop(FdSlot& slot, i32 fd) noexcept {
 void Poller::settle() noexcept {
     u32 at = first_listed_;
     first_listed_ = 0;
-    const bool blind_are_due = blind_at_ns_ != ~u64{0} && loop_->now_ns() >= blind_at_ns_;
-    if (blind_are_due) {
+    blind_are_due_ = blind_at_ns_ != ~u64{0} && loop_->now_ns() >= blind_at_ns_;
+    if (blind_are_due_) {
         blind_at_ns_ = ~u64{0};
     }
     while (at != 0) {
@@ -139,21 +139,17 @@ void Poller::settle() noexcept {
         FdSlot& slot = *loop_->fds().slot(fd);
         at = slot.next_listed;
         slot.clear(FdSlot::listed);
-        settle(slot, fd, blind_are_due);
+        settle(slot, fd);
     }
+    blind_are_due_ = false;
 }
 
-void Poller::settle(FdSlot& slot, i32 fd, bool blind_are_due) noexcept {
+void Poller::settle(FdSlot& slot, i32 fd) noexcept {
     if (slot.has(FdSlot::readable)) {
         serve(slot, fd, FdSlot::readable, Patience::none);
     }
     if (slot.has(FdSlot::writable)) {
-        const Completion* const first = first_in_order(slot, slot.writers);
-        if (first != nullptr && first->has(blind) && !blind_are_due) {
-            enlist(slot, fd);
-        } else {
-            serve(slot, fd, FdSlot::writable, Patience::none);
-        }
+        serve(slot, fd, FdSlot::writable, Patience::none);
     }
     const bool someone_waits =
         !slot.readers.empty() || !slot.writers.empty() || slot.has(FdSlot::guests);

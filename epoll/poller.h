@@ -76,6 +76,7 @@ class Poller {
     void serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept;
     void try_again(FdSlot& slot, i32 fd, const Completion& operation) noexcept;
     void serve_aside(FdSlot& slot, u32 events) noexcept;
+    [[nodiscard]] static u32 count_present(const FdSlot& slot) noexcept;
     [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,
                                                     const CompletionList& list) noexcept;
 
@@ -99,7 +100,7 @@ class Poller {
     void refused(CompletionList& list, i32 error) noexcept;
     void drop(FdSlot& slot, i32 fd) noexcept;
     void settle() noexcept;
-    void settle(FdSlot& slot, i32 fd, bool blind_are_due) noexcept;
+    void settle(FdSlot& slot, i32 fd) noexcept;
 
     // wait.cc
     [[nodiscard]] i32 ask_kernel(u64 deadline_ns) noexcept;
@@ -110,6 +111,7 @@ class Poller {
     Loop* loop_;
     i32 epoll_fd_;
     bool use_pwait2_;
+    bool blind_are_due_;
     bool produced_;    // something has become ready since the wait began
     u32 first_listed_; // of the slots to be looked at before the next wait: number plus one, or 0
     u32 waiting_;      // operations in lists

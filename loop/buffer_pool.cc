@@ -128,11 +128,15 @@ void BufferPool::give_back(u16 id) noexcept {
     } else {
         untake(id);
     }
-    Completion* const waiter = waiters.pop();
-    if (waiter != nullptr) {
+    // One that finds nothing to receive leaves the buffer to the next.
+    do {
+        Completion* const waiter = waiters.pop();
+        if (waiter == nullptr) {
+            return;
+        }
         waiter->state = State::engine;
         loop_->engine().submit(*loop_, *waiter);
-    }
+    } while (!kernel_takes && first_free_ != count_);
 }
 
 } // namespace oxbow

@@ -52,6 +52,14 @@ struct Pair {
     Pair(Pair&& other) noexcept : fds{other.fds[0], other.fds[1]} {
         other.fds[0] = other.fds[1] = -1;
     }
+    Pair& operator=(Pair&& other) noexcept {
+        for (u32 side = 0; side < 2; ++side) {
+            close(side);
+            fds[side] = other.fds[side];
+            other.fds[side] = -1;
+        }
+        return *this;
+    }
     ~Pair() {
         close(0);
         close(1);

@@ -121,6 +121,12 @@ u32 Everything::ended() const noexcept {
     return ended;
 }
 
+void Everything::drain() noexcept {
+    const u32 left = loop_.drain(now_ns() + 5'000 * ms);
+    check_cancelled();
+    CHECK_EQ(left, 0u);
+}
+
 void Everything::check_cancelled() const noexcept {
     for (u32 i = 0; i < count_; ++i) {
         const Logged& log = logs_[i];

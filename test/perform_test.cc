@@ -10,11 +10,9 @@ using abi::poll_event::out;
 
 TEST(perform_leaves_to_the_loop) {
     CHECK_EQ(try_now(op::nop()), 0);
-    Async* const async = nullptr;
     u32 word = 0;
-    const Operation kinds[] = {
-        op::timer(1),     op::notification(*async), op::cancel_fd(0),
-        op::cancel_all(), op::futex_wait(&word, 0), op::futex_waitv(nullptr, 0)};
+    const Operation kinds[] = {op::timer(1), op::cancel_fd(0), op::cancel_all(),
+                               op::futex_wait(&word, 0), op::futex_waitv(nullptr, 0)};
     for (const Operation& operation : kinds) {
         for (const Patience patience : every_patience) {
             CHECK_ERRNO(perform_with(patience, operation), Errno::einval);
@@ -24,6 +22,8 @@ TEST(perform_leaves_to_the_loop) {
     unknown.kind = Kind::count;
     CHECK_ERRNO(perform(unknown, Patience::none), Errno::einval);
     unknown.kind = Kind::cancel;
+    CHECK_ERRNO(perform(unknown, Patience::none), Errno::einval);
+    unknown.kind = Kind::notification;
     CHECK_ERRNO(perform(unknown, Patience::none), Errno::einval);
     CHECK_EQ(calls_made_in_all(), 0u);
 }

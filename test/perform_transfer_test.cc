@@ -542,11 +542,10 @@ VARIANT_TEST(perform_waits_for_what_does_not, old_kernels) {
 
 VARIANT_TEST(perform_read_into_a_buffer, old_kernels) {
     const Pretend pretend(row);
-    BufferPool* const pool = nullptr; // not looked at
+    BufferPool pool; // not looked at
     Pipe pipe = make_pipe();
     char got[8] = {};
-    const Operation kinds[] = {op::read(pipe.reader, *pool),
-                               op::read_multishot(pipe.reader, *pool)};
+    const Operation kinds[] = {op::read(pipe.reader, pool), op::read_multishot(pipe.reader, pool)};
     for (const Operation& operation : kinds) {
         const Completion completion = made(operation);
         CHECK_ERRNO(perform_into(completion, got, 8, Patience::none), Errno::eagain);
@@ -560,7 +559,7 @@ VARIANT_TEST(perform_read_into_a_buffer, old_kernels) {
     CHECK_ERRNO(perform_into(made(op::read(pipe.reader, got, 8)), got, 8, Patience::none),
                 Errno::einval);
     pipe.writer.close();
-    CHECK_EQ(perform_into(made(op::read(pipe.reader, *pool)), got, 8, Patience::ready), 0);
+    CHECK_EQ(perform_into(made(op::read(pipe.reader, pool)), got, 8, Patience::ready), 0);
 }
 
 // ---- Splice and tee -----------------------------------------------------------------------------
