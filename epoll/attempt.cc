@@ -3,6 +3,7 @@
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
 #include "../syscall/abi_uring_register.h"
+#include "../syscall/call_socket.h"
 #include "poller.h"
 
 namespace oxbow {
@@ -80,7 +81,7 @@ Poller::Outcome Poller::attempt_all(Completion& operation, Patience patience) no
         }
         operation.value += value;
         if (!wants_more(operation, value, static_cast<u32>(operation.value))) {
-            finish(operation, operation.value, end_flag(operation, operation.value));
+            finish(operation, operation.value, end_flag(operation, value));
             return Outcome::left;
         }
     }
@@ -132,9 +133,10 @@ Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
             return Outcome::waits;
         }
         if (value == 0) {
-            // The socket learns that it is connected from a second call only, and would otherwise
-            // say so to the next one: __inet_stream_connect in the kernel.
-            (void)perform_now(operation, Patience::none);
+            // The socket takes note of it, so that the next connect is told -EISCONN and not 0:
+            // __inet_stream_connect in the kernel.
+            const arguments::Address& to = operation.arguments.address;
+            (void)kernel::connect(operation.fd, to.address, to.bytes);
         }
     } else {
         value = perform_now(operation, Patience::none);
@@ -266,7 +268,8 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
         produced_ = true; // without a wait before it
         return;
     }
-    const u64 at_ns = loop_->now_ns() + blind_ns;
+    const bool is_slow = operation.kind == Kind::connect && is_blocking(operation.fd);
+    const u64 at_ns = loop_->update_now() + (is_slow ? blind_connect_ns : blind_ns);
     if (at_ns < blind_at_ns_) {
         blind_at_ns_ = at_ns;
     }

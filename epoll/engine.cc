@@ -59,7 +59,6 @@ void Poller::start(Completion& operation) noexcept {
         finish(operation, -Errno::ebadf); // the loop has refused those above the table
         return;
     }
-    heed_waitall(operation);
     const bool was_file = slot->has(FdSlot::always_ready);
     forget_what_was(*slot);
     if (stands_aside(operation)) {
@@ -99,8 +98,8 @@ void Poller::start(Completion& operation) noexcept {
 }
 
 bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 direction) noexcept {
-    // These do not wait behind others: they have an answer, or none of those that others wait for.
-    if (asks_not_to_wait(operation) || has_position(operation) || operation.kind == Kind::connect ||
+    // These do not wait behind others. A second connect is told -EALREADY.
+    if (asks_not_to_wait(operation) || operation.kind == Kind::connect ||
         slot.has(FdSlot::always_ready)) {
         return true;
     }

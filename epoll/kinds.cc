@@ -1,8 +1,6 @@
 // The table of what each kind of operation waits for, and what follows from it.
 #include "kinds.h"
 
-#include "../syscall/call_socket.h"
-
 namespace oxbow {
 
 namespace {
@@ -141,44 +139,6 @@ bool asks_not_to_wait(const Completion& operation) noexcept {
     const u32 flag =
         info_of(operation).on_files != 0 ? abi::rw_flag::nowait : abi::msg_flag::dontwait;
     return (flags_of(operation) & flag) != 0;
-}
-
-void heed_waitall(Completion& operation) noexcept {
-    Kind whole = operation.kind;
-    switch (operation.kind) {
-    case Kind::recv:
-        whole = Kind::recv_all;
-        break;
-    case Kind::recvmsg:
-        whole = Kind::recvmsg_all;
-        break;
-    case Kind::send:
-        whole = Kind::send_all;
-        break;
-    case Kind::sendmsg:
-        whole = Kind::sendmsg_all;
-        break;
-    default:
-        return;
-    }
-    if ((flags_of(operation) & abi::msg_flag::waitall) == 0) {
-        return;
-    }
-    i32 type = 0;
-    u32 bytes = sizeof(type);
-    if (kernel::getsockopt(operation.fd, abi::socket_level::socket, abi::socket_option::type, &type,
-                           &bytes) == 0 &&
-        (type == abi::socket_type::stream || type == abi::socket_type::seqpacket)) {
-        operation.kind = whole;
-    }
-}
-
-bool has_position(const Completion& operation) noexcept {
-    static_assert(__builtin_offsetof(arguments::Transfer, offset) ==
-                  __builtin_offsetof(arguments::Vector, offset));
-    return operation.kind >= Kind::read && operation.kind <= Kind::writev &&
-           !is_managed(operation.kind) &&
-           operation.arguments.transfer.offset != abi::current_position;
 }
 
 bool stands_aside(const Completion& operation) noexcept {

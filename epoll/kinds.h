@@ -37,13 +37,6 @@ extern const KindTable kind_table;
 /// Whether the caller asked for -EAGAIN instead of a wait.
 [[nodiscard]] bool asks_not_to_wait(const Completion& operation) noexcept;
 
-/// A receive or send with msg_flag::waitall, on what is no datagram socket, goes on like one with
-/// `_all`: io_uring does it so, and a call that does not wait cannot.
-void heed_waitall(Completion& operation) noexcept;
-
-/// Whether it says where in a file it reads or writes.
-[[nodiscard]] bool has_position(const Completion& operation) noexcept;
-
 /// Whether it waits for something that others of its direction do not wait for: readiness itself,
 /// urgent data, the queue of errors. Such a one stands aside: it neither waits behind the others
 /// nor holds them up.

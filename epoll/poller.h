@@ -39,6 +39,8 @@ class Poller {
     static constexpr u32 steps_max = 16;
     /// Between two attempts of an operation that no event will come for.
     static constexpr u64 blind_ns = 1000000;
+    /// Of a connect of a blocking socket: each takes some ticks of the kernel's (perform.h).
+    static constexpr u64 blind_connect_ns = 20 * blind_ns;
 
     /// Of a completion: no event comes when it can go on.
     static constexpr u8 blind = Completion::engine_bit_a;

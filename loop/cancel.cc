@@ -11,7 +11,9 @@ namespace oxbow {
 
 Operation op::cancel(Completion& target) noexcept {
     Operation operation = detail::make(Kind::cancel, -1);
-    operation.arguments.cancel = {&target, target.generation};
+    // Of one that is idle now, no activation is meant: the last one has ended.
+    const u32 generation = target.idle() ? target.generation - 1u : target.generation;
+    operation.arguments.cancel = {&target, static_cast<u8>(generation)};
     return operation;
 }
 
@@ -22,14 +24,17 @@ void Loop::cancel(Completion& completion) noexcept {
 
 /// What became of a request: 0, -ENOENT, -EALREADY, or cancel_outcome::pending.
 i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexcept {
-    // A request that was made of itself was made before it was in use.
-    if (target.idle() || &target == request ||
-        (generation != arguments::any_generation &&
-         generation != static_cast<u32>(target.generation))) {
+    if (target.idle() || (generation != arguments::any_generation &&
+                          generation != static_cast<u32>(target.generation))) {
         return -Errno::enoent;
     }
     switch (target.state) {
     case State::ready:
+        if (was_set_anew(target)) {
+            target.set(Completion::cancelled); // run_callback() sees it
+            return 0;
+        }
+        [[fallthrough]];
     case State::posted:
     case State::closing:
         return -Errno::ealready; // its callback comes; a close is never taken back
@@ -85,9 +90,24 @@ void Loop::start_cancel(Completion& request) noexcept {
 void Loop::restart_cancel(Completion& request) noexcept {
     request.state = State::engine;
     const arguments::Cancel& what = request.arguments.cancel;
+    if (what.target == nullptr) {
+        finish(request, request.value); // settle_parked_requests
+        return;
+    }
     const i32 result = cancel(*what.target, what.generation, &request);
     if (result != cancel_outcome::pending) {
         finish(request, result);
+    }
+}
+
+/// `target` ends with `value`, and its memory may be gone before the requests that wait for room
+/// are looked at again.
+void Loop::settle_parked_requests(const Completion& target, i32 value) noexcept {
+    for (Completion* at = parked_.first(); at != nullptr; at = at->next) {
+        if (at->kind == Kind::cancel && at->arguments.cancel.target == &target) {
+            at->arguments.cancel.target = nullptr;
+            at->value = value == -Errno::ecanceled ? 0 : -Errno::ealready;
+        }
     }
 }
 
@@ -137,7 +157,8 @@ u32 Loop::cancel_waiting(i32 fd) noexcept {
 /// Multishot operations whose result waits for its callback are in no list but the ready queue.
 u32 Loop::mark_results(i32 fd) noexcept {
     const auto mark = [fd](Completion& completion) noexcept -> u32 {
-        if (completion.state == State::ready || (fd != any_fd && completion.fd != fd)) {
+        const bool has_ended = completion.state == State::ready && !was_set_anew(completion);
+        if (has_ended || (fd != any_fd && completion.fd != fd)) {
             return 0;
         }
         completion.set(Completion::cancelled);

@@ -282,6 +282,9 @@ void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
         value = -Errno::etime;
     }
+    if (completion.has(Completion::cancelled) && !parked_.empty()) {
+        settle_parked_requests(completion, value);
+    }
     make_ready(completion, State::ready, value, flags);
     if (completion.has(Completion::counted)) {
         end_on_fd(completion);

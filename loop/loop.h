@@ -153,6 +153,9 @@ class Loop {
     static constexpr u32 chain_buckets = 64;
     // Of a timer: its result is not to be told, it has been set anew.
     static constexpr u8 was_reset = Completion::engine_bit_a;
+    [[nodiscard]] static bool was_set_anew(const Completion& completion) noexcept {
+        return completion.kind == Kind::timer && completion.has(was_reset);
+    }
     // Of a chained operation: its deadline counts from its start.
     static constexpr u8 relative_deadline = Completion::engine_bit_a;
 
@@ -173,7 +176,7 @@ class Loop {
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
     [[nodiscard]] u32 run_ready() noexcept;
-    void run_callback(Completion& completion) noexcept;
+    [[nodiscard]] bool run_callback(Completion& completion) noexcept;
     Action call(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;
     void expire_deadlines() noexcept;
@@ -187,6 +190,7 @@ class Loop {
     [[nodiscard]] i32 cancel(Completion& target, u32 generation, Completion* request) noexcept;
     [[nodiscard]] i32 cancel_in(State state, Completion& target, Completion* request) noexcept;
     void start_cancel(Completion& request) noexcept;
+    void settle_parked_requests(const Completion& target, i32 value) noexcept;
     u32 cancel_list(CompletionList& list, i32 fd) noexcept;
     u32 cancel_slot(FdSlot& slot) noexcept;
     u32 cancel_waiting(i32 fd) noexcept;

@@ -34,7 +34,7 @@ i32 close_once(i32 fd) noexcept {
     return result == -Errno::eintr ? 0 : result;
 }
 
-i32 wait_for_child(const arguments::Wait& wait, Patience patience) noexcept {
+[[gnu::cold]] i32 wait_for_child(const arguments::Wait& wait, Patience patience) noexcept {
     const bool asks_only = (wait.options & abi::wait_option::nohang) != 0;
     if (patience == Patience::blocks || asks_only) {
         return kernel::waitid(wait.which, wait.id, wait.info, wait.options);
@@ -89,7 +89,7 @@ i32 step(const Completion& operation, const Buffer& buffer, Patience patience) n
 }
 
 /// What a descriptor that says EAGAIN can be waited for with; 0: EAGAIN is the answer.
-u32 events_awaited(const Completion& operation) noexcept {
+[[gnu::cold]] u32 events_awaited(const Completion& operation) noexcept {
     const arguments::Any& with = operation.arguments;
     u32 events = abi::poll_event::in;
     u32 refuses = 0; // the caller's own flag not to wait
@@ -152,7 +152,7 @@ u32 events_awaited(const Completion& operation) noexcept {
 }
 
 /// For a worker whose descriptor is non-blocking: until it may be ready.
-void wait_until_ready(const Completion& operation, u32 events, bool again) noexcept {
+[[gnu::cold]] void wait_until_ready(const Completion& operation, u32 events, bool again) noexcept {
     // Some are said to be ready and are not: a local socket whose receiver has no room, a listener
     // with rivals. So that this does not turn into a busy loop, the second round takes its time.
     constexpr abi::Timespec pause = {0, 1000000};

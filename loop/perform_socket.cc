@@ -64,7 +64,7 @@ i32 accept_once(const Completion& operation, Patience patience) noexcept {
 }
 
 /// connect(2) on a blocking socket, which waits no longer than the kernel can count.
-i32 connect_briefly(i32 fd, const arguments::Address& to) noexcept {
+[[gnu::cold]] i32 connect_briefly(i32 fd, const arguments::Address& to) noexcept {
     constexpr abi::SocketTimeval least = {0, 1};
     abi::SocketTimeval former = {};
     u32 bytes = sizeof(former);
@@ -83,7 +83,7 @@ i32 connect_briefly(i32 fd, const arguments::Address& to) noexcept {
     return connected;
 }
 
-i32 connect_once(const Completion& operation, Patience patience) noexcept {
+[[gnu::cold]] i32 connect_once(const Completion& operation, Patience patience) noexcept {
     const arguments::Address& to = operation.arguments.address;
     const i32 fd = operation.fd;
     const bool waits = patience == Patience::blocks;
@@ -97,53 +97,6 @@ i32 connect_once(const Completion& operation, Patience patience) noexcept {
         result = finish_connect(fd);
     }
     return result;
-}
-
-/// The part of an `_all` operation that begins where the last step ended.
-struct Part {
-    void* data;
-    u32 bytes;
-};
-
-Part part_of(const void* data, u32 bytes, const Completion& operation) noexcept {
-    const u32 done = detail::done_so_far(operation);
-    return {const_cast<u8*>(static_cast<const u8*>(data)) + done,
-            detail::bytes_of_step(bytes - done, done)};
-}
-
-Part part_of(const abi::MessageHeader& message, u32 done) noexcept {
-    const abi::IoVec piece = detail::piece_at(message, done);
-    return {piece.base, detail::bytes_of_step(piece.bytes, done)};
-}
-
-long receive(i32 fd, const Part& part, u32 flags) noexcept {
-    return kernel::recv(fd, part.data, part.bytes, flags);
-}
-
-long send(i32 fd, const Part& part, u32 flags) noexcept {
-    return kernel::send(fd, part.data, part.bytes, flags | abi::msg_flag::nosignal);
-}
-
-long receive_message(const Completion& operation, u32 dontwait) noexcept {
-    const arguments::ReceiveMessage& with = operation.arguments.receive_message;
-    const u32 done = detail::done_so_far(operation);
-    const u32 flags = with.flags | dontwait;
-    return done == 0 ? kernel::recvmsg(operation.fd, with.message, flags)
-                     : receive(operation.fd, part_of(*with.message, done), flags);
-}
-
-long send_message(const Completion& operation, u32 dontwait) noexcept {
-    const arguments::SendMessage& with = operation.arguments.send_message;
-    const u32 done = detail::done_so_far(operation);
-    u32 flags = with.flags | dontwait;
-    if (done == 0) {
-        return kernel::sendmsg(operation.fd, with.message, flags | abi::msg_flag::nosignal);
-    }
-    const Part part = part_of(*with.message, done);
-    if (detail::piece_at(*with.message, done + part.bytes).bytes != 0) {
-        flags |= abi::msg_flag::more; // a small piece does not become a packet of its own
-    }
-    return send(operation.fd, part, flags);
 }
 
 /// A message into one buffer, laid out as the ring does it: io_recvmsg_multishot in io_uring/net.c.
@@ -184,31 +137,64 @@ long receive_message_into(const Completion& operation, const Buffer& buffer,
     return static_cast<long>(room + (received < payload_room ? received : payload_room));
 }
 
-/// What moves data.
-long transfer_once(const Completion& operation, const Buffer& buffer, u32 dontwait) noexcept {
+/// What a transfer moves: plain data, or a message.
+struct Data {
+    bool sends;
+    bool in_message;
+    void* data; ///< or an abi::MessageHeader
+    u32 bytes;
+    u32 flags;
+};
+
+Data data_of(const Completion& operation, const Buffer& buffer) noexcept {
     const arguments::Any& with = operation.arguments;
     switch (operation.kind) {
     case Kind::recv:
     case Kind::recv_all:
-        return receive(operation.fd, part_of(with.receive.data, with.receive.bytes, operation),
-                       with.receive.flags | dontwait);
+        return {false, false, with.receive.data, with.receive.bytes, with.receive.flags};
     case Kind::recv_managed:
     case Kind::recv_multishot:
-        return receive(operation.fd, part_of(buffer.data, buffer.bytes, operation),
-                       with.managed.flags | dontwait);
+        return {false, false, buffer.data, buffer.bytes, with.managed.flags};
     case Kind::recvmsg:
     case Kind::recvmsg_all:
-        return receive_message(operation, dontwait);
-    case Kind::recvmsg_multishot:
-        return receive_message_into(operation, buffer, dontwait);
+        return {false, true, with.receive_message.message, 0, with.receive_message.flags};
     case Kind::send:
     case Kind::send_all:
     case Kind::send_zero_copy:
-        return send(operation.fd, part_of(with.send.data, with.send.bytes, operation),
-                    with.send.flags | dontwait);
+        return {true, false, const_cast<void*>(with.send.data), with.send.bytes, with.send.flags};
     default: // sendmsg, sendmsg_all, sendmsg_zero_copy
-        return send_message(operation, dontwait);
+        return {true, true, const_cast<abi::MessageHeader*>(with.send_message.message), 0,
+                with.send_message.flags};
     }
+}
+
+long transfer_once(const Completion& operation, const Buffer& buffer, u32 dontwait) noexcept {
+    if (operation.kind == Kind::recvmsg_multishot) {
+        return receive_message_into(operation, buffer, dontwait);
+    }
+    Data what = data_of(operation, buffer);
+    // Not for receives: packet sockets refuse flags that they do not know.
+    what.flags |= dontwait | (what.sends ? abi::msg_flag::nosignal : 0);
+    const i32 fd = operation.fd;
+    const u32 done = detail::done_so_far(operation);
+    if (what.in_message) {
+        abi::MessageHeader* const message = static_cast<abi::MessageHeader*>(what.data);
+        if (done == 0) {
+            return what.sends ? kernel::sendmsg(fd, message, what.flags)
+                              : kernel::recvmsg(fd, message, what.flags);
+        }
+        const abi::IoVec piece = detail::piece_at(*message, done);
+        what.data = piece.base;
+        what.bytes = detail::bytes_of_step(piece.bytes, done);
+        if (what.sends && detail::piece_at(*message, done + what.bytes).bytes != 0) {
+            what.flags |= abi::msg_flag::more; // a small piece is no packet of its own
+        }
+    } else {
+        what.data = static_cast<u8*>(what.data) + done;
+        what.bytes = detail::bytes_of_step(what.bytes - done, done);
+    }
+    return what.sends ? kernel::send(fd, what.data, what.bytes, what.flags)
+                      : kernel::recv(fd, what.data, what.bytes, what.flags);
 }
 
 } // namespace

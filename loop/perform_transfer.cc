@@ -15,8 +15,6 @@ namespace oxbow {
 
 namespace {
 
-using detail::Buffer;
-
 /// Whether a pipe has refused RWF_NOSIGNAL: then the kernel is older, and is not asked again.
 constinit u8 nosignal_is_missing = 0;
 
@@ -29,7 +27,7 @@ struct Transfer {
     u64 offset;
 };
 
-long call(const Transfer& transfer, u32 flags) noexcept {
+[[gnu::noinline]] long call(const Transfer& transfer, u32 flags) noexcept {
     flags |= transfer.flags;
     return transfer.writes ? kernel::pwritev2(transfer.fd, transfer.pieces, transfer.count,
                                               transfer.offset, flags)
@@ -49,7 +47,7 @@ constexpr abi::SignalSet sigpipe_alone = abi::SignalSet{}.add(abi::signal::pipe)
 /// is already pending stays so: a second one does not add to it.)
 class QuietPipe {
   public:
-    QuietPipe() noexcept {
+    [[gnu::noinline]] QuietPipe() noexcept {
         (void)kernel::rt_sigprocmask(abi::signal_mask::block, &sigpipe_alone, &former_);
         if (former_.has(abi::signal::pipe)) {
             (void)kernel::rt_sigpending(&pending_);
@@ -59,7 +57,7 @@ class QuietPipe {
     QuietPipe& operator=(const QuietPipe&) = delete;
 
     /// `result` of the call that was made.
-    long end(long result) noexcept {
+    [[gnu::noinline]] long end(long result) noexcept {
         constexpr abi::Timespec at_once = {};
         if (result == -Errno::epipe && !pending_.has(abi::signal::pipe)) {
             (void)kernel::rt_sigtimedwait(&sigpipe_alone, nullptr, &at_once);
@@ -97,8 +95,8 @@ long transfer_on_socket(const Transfer& transfer, bool waits) noexcept {
     abi::MessageHeader message = {};
     message.vectors = const_cast<abi::IoVec*>(transfer.pieces);
     message.vector_count = transfer.count;
-    const u32 flags = abi::msg_flag::nosignal | (waits ? 0 : abi::msg_flag::dontwait);
-    return transfer.writes ? kernel::sendmsg(transfer.fd, &message, flags)
+    const u32 flags = waits ? 0 : abi::msg_flag::dontwait;
+    return transfer.writes ? kernel::sendmsg(transfer.fd, &message, flags | abi::msg_flag::nosignal)
                            : kernel::recvmsg(transfer.fd, &message, flags);
 }
 
@@ -139,7 +137,7 @@ bool could_wait(const Transfer& transfer) noexcept {
            (transfer.offset == abi::current_position || has_position(transfer.fd));
 }
 
-long transfer_plainly(Transfer transfer, Patience patience) noexcept {
+[[gnu::cold]] long transfer_plainly(Transfer transfer, Patience patience) noexcept {
     const bool at_position = transfer.offset == abi::current_position;
     const bool is_pipe =
         at_position && kernel::fcntl(transfer.fd, abi::fcntl_command::get_pipe_size) >= 0;
@@ -244,7 +242,12 @@ i32 detail::step_of_transfer(const Completion& operation, const Buffer& buffer,
     default: // read_managed, read_multishot
         break;
     }
-    return static_cast<i32>(transfer_once(transfer, patience));
+    long result = transfer_once(transfer, patience);
+    if (result == -Errno::espipe && transfer.offset != abi::current_position) {
+        transfer.offset = abi::current_position; // it has no positions: as io_uring, any will do
+        result = transfer_once(transfer, patience);
+    }
+    return static_cast<i32>(result);
 }
 
 } // namespace oxbow

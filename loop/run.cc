@@ -116,17 +116,22 @@ u32 Loop::run_ready() noexcept {
         if (completion == nullptr) {
             return callbacks;
         }
-        ++callbacks;
-        run_callback(*completion);
+        callbacks += run_callback(*completion) ? 1 : 0;
     }
     ready_.push_front(batch_);
     return callbacks;
 }
 
-void Loop::run_callback(Completion& completion) noexcept {
-    if (completion.kind == Kind::timer && completion.has(was_reset)) [[unlikely]] {
-        restart_timer(completion);
-        return;
+/// False: there was none to run, since the timer has been set anew.
+bool Loop::run_callback(Completion& completion) noexcept {
+    if (was_set_anew(completion)) [[unlikely]] {
+        if (!completion.has(Completion::cancelled)) {
+            restart_timer(completion);
+            return false;
+        }
+        completion.state = State::ready;
+        completion.value = -Errno::ecanceled;
+        completion.result_flags = 0;
     }
     const Result result = {completion.value, completion.result_flags};
     if (completion.state == State::ready_more) {
@@ -135,7 +140,7 @@ void Loop::run_callback(Completion& completion) noexcept {
         (void)call(completion, result);
         resuming_ = nullptr;
         resume(completion);
-        return;
+        return true;
     }
     completion.state = State::idle;
     ++completion.generation;
@@ -148,6 +153,7 @@ void Loop::run_callback(Completion& completion) noexcept {
     if (call(completion, result) == Action::rearm) {
         rearm(completion);
     }
+    return true;
 }
 
 Action Loop::call(Completion& completion, Result result) noexcept {

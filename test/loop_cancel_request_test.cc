@@ -55,16 +55,15 @@ LOOP_TEST(loop_cancel_that_is_late_misses_the_next_activation) {
         write_text(pair.far, "one");
         submit(loop, request, op::cancel(receive.completion));
         run_until_ended(loop, request);
-        run_until(loop, [&]() noexcept { return receive.count != 0; });
-        CHECK_EQ(receive.count, 1u);
+        run_until(loop, [&]() noexcept { return receive.last.value == 3; });
         CHECK(!receive.completion.idle());
         if (receive.log[0].is(Errno::ecanceled)) {
             CHECK_EQ(request.last.value, 0);
-            run_until(loop, [&]() noexcept { return receive.count == 2; });
+            CHECK_EQ(receive.count, 2u);
         } else {
             CHECK_ERRNO(request.last.value, Errno::ealready);
+            CHECK_EQ(receive.count, 1u);
         }
-        CHECK_EQ(receive.last.value, 3);
         run_rounds(loop, 2);
         CHECK(!receive.completion.idle());
         receive.rearms = false;
@@ -112,13 +111,18 @@ LOOP_TEST(loop_cancel_of_a_cancel) {
     CHECK_ERRNO(second.last.value, Errno::ealready);
 }
 
-LOOP_TEST(loop_cancel_of_itself) {
-    // The request is not in use yet when it is made, so it finds nothing.
-    Logged request;
-    submit(loop, request, op::cancel(request.completion));
-    run_until_ended(loop, request);
-    CHECK_ERRNO(request.last.value, Errno::enoent);
-    CHECK_EQ(request.count, 1u);
+LOOP_TEST(loop_cancel_made_while_its_target_is_idle) {
+    // It means what is in use when it is made, and that is nothing.
+    Logged timer;
+    Logged itself;
+    const Operation cancel = op::cancel(timer.completion);
+    submit(loop, timer, op::timer(hour_ns));
+    CHECK_ERRNO(perform_on(loop, cancel).value, Errno::enoent);
+    CHECK_EQ(timer.count, 0u);
+    submit(loop, itself, op::cancel(itself.completion));
+    run_until_ended(loop, itself);
+    CHECK_ERRNO(itself.last.value, Errno::enoent);
+    CHECK_EQ(itself.count, 1u);
 }
 
 LOOP_TEST(loop_cancel_of_a_close_is_too_late) {

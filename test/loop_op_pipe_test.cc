@@ -51,8 +51,6 @@ LOOP_TEST(loop_op_pipe_read) {
         }
         CHECK_ERRNO(perform_on(loop, op::read(pipe.reader, got, 8, abi::rw_flag::nowait)).value,
                     Errno::eagain);
-        CHECK_ERRNO(perform_on(loop, op::pread(pipe.reader, got, 8, 0)).value, Errno::espipe);
-        CHECK_ERRNO(perform_on(loop, op::pwrite(pipe.writer, got, 8, 0)).value, Errno::espipe);
         CHECK_ERRNO(perform_on(loop, op::read(pipe.writer, got, 8)).value, Errno::ebadf);
         CHECK_ERRNO(perform_on(loop, op::write(pipe.reader, got, 8)).value, Errno::ebadf);
         check_mode(pipe.reader, mode);
@@ -63,6 +61,33 @@ LOOP_TEST(loop_op_pipe_read) {
         CHECK_EQ(last.last.value, 0);
         CHECK(last.last.eof());
         CHECK(perform_on(loop, op::read_all(pipe.reader, got, 8)).eof());
+    }
+}
+
+/// What has no positions does not look at them.
+LOOP_TEST(loop_op_offsets_without_positions) {
+    for (const i32 mode : fd_modes) {
+        const Pipe pipe = make_pipe_of(mode);
+        const SocketPair pair = make_pair_of(mode);
+        const Fd counter(CHECK_OK(kernel::eventfd2(0, abi::eventfd_flag::cloexec | mode)));
+        const i32 ends[][2] = {
+            {pipe.reader, pipe.writer}, {pair.near, pair.far}, {counter, counter}};
+        for (const auto& end : ends) {
+            u64 out = 0x0102030405060708;
+            u64 in = 0;
+            abi::IoVec from = {&out, sizeof(out)};
+            abi::IoVec to = {&in, sizeof(in)};
+            Logged read;
+            submit_waiting(loop, read, op::pread(end[0], &in, sizeof(in), 5));
+            CHECK_EQ(perform_on(loop, op::pwrite(end[1], &out, sizeof(out), 7)).value, 8);
+            run_until_ended(loop, read);
+            CHECK_EQ(read.last.value, 8);
+            CHECK(in == out);
+            in = 0;
+            CHECK_EQ(perform_on(loop, op::writev(end[1], &from, 1, 9)).value, 8);
+            CHECK_EQ(perform_on(loop, op::readv(end[0], &to, 1, 11)).value, 8);
+            CHECK(in == out);
+        }
     }
 }
 

@@ -121,6 +121,12 @@ u32 Everything::ended() const noexcept {
     return ended;
 }
 
+void Everything::drain() noexcept {
+    const u32 left = loop_.drain(now_ns() + 5'000 * ms);
+    check_cancelled();
+    CHECK_EQ(left, 0u);
+}
+
 void Everything::check_cancelled() const noexcept {
     for (u32 i = 0; i < count_; ++i) {
         const Logged& log = logs_[i];
@@ -352,10 +358,12 @@ void use_timers(Loop& loop) noexcept {
 
 } // namespace
 
-void run_mixed_program(Loop& loop) noexcept {
+void run_mixed_program(Loop& loop, bool with_files) noexcept {
     const Resources before = resources();
     CHECK_RESULT(op::nop(), 0);
-    use_files(loop);
+    if (with_files) {
+        use_files(loop);
+    }
     use_sockets(loop);
     use_wakeups(loop);
     use_timers(loop);

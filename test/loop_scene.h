@@ -87,7 +87,9 @@ class Everything {
     [[nodiscard]] u32 count() const noexcept { return count_; }
     [[nodiscard]] Logged& at(u32 index) noexcept { return logs_[index]; }
     [[nodiscard]] u32 ended() const noexcept;
-    /// Each has ended once, cancelled or with what it had done by then.
+    /// Drains the loop; everything must end, cancelled or with what it had done by then.
+    void drain() noexcept;
+    /// Each has ended once, so.
     void check_cancelled() const noexcept;
 
   private:
@@ -128,6 +130,6 @@ class Everything {
 };
 
 /// Files, sockets, timers, wake-ups, cancels and chains, with every outcome checked.
-void run_mixed_program(Loop& loop) noexcept;
+void run_mixed_program(Loop& loop, bool with_files = true) noexcept;
 
 } // namespace oxbow::test

@@ -62,6 +62,8 @@ TEST(perform_recv_send_errors) {
     CHECK_ERRNO(try_now(op::recv(pipe.reader, got, 16)), Errno::enotsock);
     CHECK_ERRNO(try_now(op::send(pipe.writer, got, 16)), Errno::enotsock);
     CHECK_ERRNO(wait_for(op::sendmsg(-1, &message)), Errno::ebadf);
+    CHECK_ERRNO(wait_for(op::sendmsg(lonely, nullptr)), Errno::efault);
+    CHECK_ERRNO(wait_for(op::recvmsg(lonely, nullptr)), Errno::efault);
     for (u32 which = 0; which < 4; ++which) {
         SocketPair pair = make_pair(which);
         CHECK_OK(kernel::shutdown(pair.near, abi::shutdown_how::write));
@@ -90,6 +92,19 @@ TEST(perform_recv_send_errors) {
     CHECK_ERRNO(wait_for(op::recv(receiver.fd, got, 16)), Errno::econnrefused);
     static u8 data[70000];
     CHECK_ERRNO(try_now(op::send(receiver.fd, data, sizeof(data))), Errno::emsgsize);
+}
+
+VARIANT_TEST(perform_packet_socket, old_kernels) {
+    const Pretend pretend(row);
+    const i32 fd = kernel::socket(abi::socket_family::packet, type::datagram | type::cloexec, 0);
+    if (fd < 0) {
+        SKIP("no packet sockets, or not allowed");
+    }
+    const Fd packets(fd);
+    char got[16];
+    // It refuses receive flags that others leave alone.
+    CHECK_ERRNO(try_now(op::recv(packets, got, 16)), Errno::eagain);
+    CHECK_ERRNO(try_now(op::read(packets, got, 16)), Errno::eagain);
 }
 
 void send_one(i32 fd) noexcept {
@@ -297,12 +312,11 @@ TEST(perform_all_of_much) {
 // ---- Into buffers -------------------------------------------------------------------------------
 
 TEST(perform_recv_into_a_buffer) {
-    BufferPool* const pool = nullptr; // not looked at
+    BufferPool pool; // not looked at
     for (u32 which = 0; which < 4; ++which) {
         SocketPair pair = make_pair(which);
         char got[8] = {};
-        const Operation kinds[] = {op::recv(pair.near, *pool),
-                                   op::recv_multishot(pair.near, *pool)};
+        const Operation kinds[] = {op::recv(pair.near, pool), op::recv_multishot(pair.near, pool)};
         for (const Operation& operation : kinds) {
             const Completion completion = made(operation);
             CHECK_ERRNO(perform_into(completion, got, 8, Patience::none), Errno::eagain);
@@ -336,8 +350,8 @@ struct Datagrams {
 
 [[nodiscard]] i32 receive_into(i32 fd, void* buffer, u32 bytes, abi::MessageHeader& message,
                                u32 flags = 0) noexcept {
-    BufferPool* const pool = nullptr;
-    const Completion completion = made(op::recvmsg_multishot(fd, *pool, &message, flags));
+    BufferPool pool; // not looked at
+    const Completion completion = made(op::recvmsg_multishot(fd, pool, &message, flags));
     return perform_into(completion, buffer, bytes, Patience::none);
 }
 

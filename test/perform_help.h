@@ -2,6 +2,7 @@
 // that pretend to know fewer flags.
 #pragma once
 
+#include "../loop/buffer_pool.h"
 #include "../loop/op.h"
 #include "../loop/perform.h"
 #include "hook.h"

@@ -10,11 +10,9 @@ using abi::poll_event::out;
 
 TEST(perform_leaves_to_the_loop) {
     CHECK_EQ(try_now(op::nop()), 0);
-    Async* const async = nullptr;
     u32 word = 0;
-    const Operation kinds[] = {
-        op::timer(1),     op::notification(*async), op::cancel_fd(0),
-        op::cancel_all(), op::futex_wait(&word, 0), op::futex_waitv(nullptr, 0)};
+    const Operation kinds[] = {op::timer(1), op::cancel_fd(0), op::cancel_all(),
+                               op::futex_wait(&word, 0), op::futex_waitv(nullptr, 0)};
     for (const Operation& operation : kinds) {
         for (const Patience patience : every_patience) {
             CHECK_ERRNO(perform_with(patience, operation), Errno::einval);
@@ -25,6 +23,8 @@ TEST(perform_leaves_to_the_loop) {
     CHECK_ERRNO(perform(unknown, Patience::none), Errno::einval);
     unknown.kind = Kind::cancel;
     CHECK_ERRNO(perform(unknown, Patience::none), Errno::einval);
+    unknown.kind = Kind::notification;
+    CHECK_ERRNO(perform(unknown, Patience::none), Errno::einval);
     CHECK_EQ(calls_made_in_all(), 0u);
 }
 
@@ -33,6 +33,7 @@ TEST(perform_knows_every_kind) {
     for (u32 i = 0; i < static_cast<u32>(Kind::count); ++i) {
         Completion completion;
         completion.kind = static_cast<Kind>(i);
+        completion.fd = -1;
         const arguments::Splice splice = {-1, -1, 0, 0, 1, 0};
         const arguments::Attribute attribute = {};
         abi::MessageHeader message = {};

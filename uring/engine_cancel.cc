@@ -28,8 +28,19 @@ i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept {
         return cancel_outcome::ends;
     }
     sqe->user_data = tag_of(*request);
+    if (is_multishot(target.kind)) {
+        request->set(target_ends); // what the kernel has not ended, resume() does
+    }
     loop.slot_of(*request).readers.push(*request);
     return cancel_outcome::pending;
+}
+
+void tell_requests(Loop& loop, const Completion& target) noexcept {
+    for (Completion* at = loop.unattached().readers.first(); at != nullptr; at = at->next) {
+        if (at->kind == Kind::cancel && at->arguments.cancel.target == &target) {
+            at->set(target_ends);
+        }
+    }
 }
 
 void send_cancels_left(Loop& loop) noexcept {

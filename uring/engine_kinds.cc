@@ -71,8 +71,8 @@ constexpr KindInfo kinds[] = {
     {Opcode::setxattr, Fallback::worker, 0},        // setxattr
     {Opcode::fgetxattr, Fallback::worker, 0},       // fgetxattr
     {Opcode::fsetxattr, Fallback::worker, 0},       // fsetxattr
-    {Opcode::splice, Fallback::worker, 0},          // splice
-    {Opcode::tee, Fallback::worker, 0},             // tee
+    {Opcode::splice, Fallback::poll, in},           // splice
+    {Opcode::tee, Fallback::poll, in},              // tee
     {Opcode::pipe, Fallback::now, 0},               // pipe
 
     {Opcode::waitid, Fallback::waitid, 0},      // waitid

@@ -60,7 +60,7 @@ namespace {
 }
 
 void leave(Loop& loop, Completion& completion) noexcept {
-    loop.slot_of(completion).readers.remove(completion);
+    list_of(loop, completion).remove(completion);
 }
 
 void end(Loop& loop, Completion& completion, i32 value, u32 flags = 0) noexcept {
@@ -85,6 +85,39 @@ void go_on(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed)
     return kind == Kind::write || kind == Kind::write_all || kind == Kind::writev;
 }
 
+/// Of an `_all` operation, what it has moved so far is its true result; the next one meets the
+/// error.
+void end_with_error(Loop& loop, Completion& completion, i32 error) noexcept {
+    const bool moved = transfers_all(completion.kind) && completion.value > 0;
+    end(loop, completion, moved ? completion.value : error);
+}
+
+/// The kernel has let go of it, for another reason than that its end was asked for.
+void end_cancelled(Loop& loop, Completion& completion) noexcept {
+    tell_requests(loop, completion);
+    end_with_error(loop, completion, -Errno::ecanceled);
+}
+
+[[nodiscard]] bool opens(Kind kind) noexcept {
+    return kind == Kind::openat || kind == Kind::openat2;
+}
+
+/// Where the operation has an offset; nullptr: it has none.
+[[nodiscard]] arguments::PackedU64* offset_of(Completion& completion) noexcept {
+    switch (completion.kind) {
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return &completion.arguments.transfer.offset;
+    case Kind::readv:
+    case Kind::writev:
+        return &completion.arguments.vector.offset;
+    default:
+        return nullptr;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -92,7 +125,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         if (completion.kind == Kind::close) {
             end(loop, completion, 0); // the descriptor is gone all the same
         } else if (cancelled) {
-            take_error(loop, completion, -Errno::ecanceled);
+            end_cancelled(loop, completion);
         } else if (completion.kind == Kind::connect) {
             submit_poll(loop, completion); // it goes on being made
         } else {
@@ -100,8 +133,17 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
-    if (cancelled && value == -Errno::eagain) {
-        value = -Errno::ecanceled;
+    if (cancelled &&
+        (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
+        end_cancelled(loop, completion);
+        return;
+    }
+    if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
+        // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
+        // nobody reads then refuses instead of waiting (io_uring/openclose.c, io_openat2).
+        completion.set(half_done);
+        submit_again(loop, completion);
+        return;
     }
     const bool vain = is_send(completion.kind) && completion.has(pauses);
     if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
@@ -123,7 +165,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         loop.perform_on_worker(completion);
         return;
     }
-    if (value == -Errno::enobufs && is_managed(completion.kind) && !cancelled) {
+    if (value == -Errno::enobufs && is_managed(completion.kind)) {
         const BufferPool& pool = *completion.arguments.managed.pool;
         if (pool.held() < pool.count()) {
             submit_again(loop, completion); // one has come back meanwhile
@@ -133,15 +175,26 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
+    if (value == -Errno::espipe) {
+        // A socket; pipes and terminals do not look at the offset.
+        arguments::PackedU64* const offset = offset_of(completion);
+        if (offset != nullptr && *offset != abi::current_position) {
+            *offset = abi::current_position;
+            submit_again(loop, completion);
+            return;
+        }
+    }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
         block_sigpipe(state);
-        submit_again(loop, completion);
+        if (cancelled) {
+            end_cancelled(loop, completion); // the request was for the attempt that has failed
+        } else {
+            submit_again(loop, completion);
+        }
         return;
     }
-    // What an `_all` operation has moved so far is its true result; the next one meets the error.
-    const bool moved = transfers_all(completion.kind) && completion.value > 0;
-    end(loop, completion, moved ? completion.value : value);
+    end_with_error(loop, completion, value);
 }
 
 void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept {
@@ -152,7 +205,7 @@ void take_step(Loop& loop, Completion& completion, i32 step, u32 flags) noexcept
         submit_again(loop, completion);
         return;
     }
-    end(loop, completion, completion.value, flags | end_flag(completion, completion.value));
+    end(loop, completion, completion.value, flags | end_flag(completion, step));
 }
 
 /// Of a multishot operation; `armed`: it goes on by itself.
@@ -175,6 +228,9 @@ void take_shot(Loop& loop, Completion& completion, i32 value, u32 flags, bool ar
 
 /// A result that is no error, of the ring's own operation or of a system call in its place.
 void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed) noexcept {
+    if (writes(completion.kind)) {
+        mend_position(state_of(loop), completion, static_cast<u32>(value));
+    }
     if (transfers_all(completion.kind)) {
         take_step(loop, completion, value, flags);
     } else if (is_multishot(completion.kind)) {
@@ -247,7 +303,7 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         value = perform(completion, Patience::ready);
     }
     ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !wants_eagain(completion)) {
+    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
         submit_poll(loop, completion);
     } else if (value < 0) {
         take_error(loop, completion, value);
@@ -256,18 +312,35 @@ void attempt(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// What it waited for is there: of two descriptors, at the first one.
+void try_again(Loop& loop, Completion& completion) noexcept {
+    if (has_output(completion.kind)) {
+        if (!completion.has(input_ready)) {
+            completion.set(input_ready);
+            submit_poll(loop, completion);
+            return;
+        }
+        completion.clear(input_ready);
+    }
+    if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
+        submit_again(loop, completion);
+    } else {
+        attempt(loop, completion);
+    }
+}
+
 /// The descriptor is ready, or its poll has failed.
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
-    const bool sends = is_send(completion.kind);
-    const bool paused = (completion.kind == Kind::connect || sends) && completion.has(pauses);
+    const bool can_be_vain = is_send(completion.kind);
+    const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
-    } else if (sends) {
+    } else if (can_be_vain) {
         completion.set(pauses); // should it be in vain
     }
     if (completion.has(Completion::cancelled)) {
-        take_error(loop, completion, -Errno::ecanceled);
+        end_cancelled(loop, completion);
     } else if (paused) {
         submit_again(loop, completion);
     } else if (is_interrupted(value)) {
@@ -281,10 +354,8 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
         } else {
             end(loop, completion, result);
         }
-    } else if (is_native(state_of(loop), completion) && completion.kind != Kind::waitid) {
-        submit_again(loop, completion);
     } else {
-        attempt(loop, completion);
+        try_again(loop, completion);
     }
 }
 
@@ -293,8 +364,11 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
     i32 value = cqe.result;
     if (completion.kind == Kind::cancel) {
-        // -ENOENT: it was in flight when it was asked for, and has ended since.
-        end(loop, completion, value == -Errno::enoent ? -Errno::ealready : value);
+        if (value == -Errno::enoent) {
+            // It was in flight when it was asked for, and has ended since, or waits no more.
+            value = completion.has(target_ends) ? 0 : -Errno::ealready;
+        }
+        end(loop, completion, value < 0 ? value : 0); // of some kinds the kernel tells how many
         return;
     }
     if (completion.has(Completion::polls)) {

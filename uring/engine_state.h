@@ -1,7 +1,7 @@
 // What the io_uring engine knows, and what its parts call in each other: engine.cc waits and reaps,
 // engine_kinds.cc knows which of the ring's operations does what, engine_submit.cc prepares
 // entries, engine_result.cc makes results of completions, engine_cancel.cc ends things,
-// engine_buffers.cc has the buffer rings.
+// engine_buffers.cc has the buffer rings, engine_position.cc mends what the kernel leaves undone.
 #pragma once
 
 #include "../loop/loop.h"
@@ -34,6 +34,8 @@ struct State {
     bool cancels_left = false; ///< some did not find room in the queue
     bool wake_armed = false;
     bool blocks_sigpipe = false;
+    bool asked_about_position = false;
+    bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
 };
 
@@ -59,17 +61,27 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
     return *reinterpret_cast<Completion*>(static_cast<uptr>(address));
 }
 
-// ---- What a completion's own bits mean here
-// ------------------------------------------------------
+// ---- What a completion's own bits mean here ---------------------------------------------------
 
 /// Multishot: the kernel has ended it, the next entry begins it again. Zero-copy send: only the
-/// notification is missing.
+/// notification is missing. Open: it may have to wait for another process.
 inline constexpr u8 half_done = Completion::engine_bit_a;
+/// Splice and tee, with Completion::polls: the input is ready, and it waits for room at the output.
+inline constexpr u8 input_ready = Completion::engine_bit_a;
 /// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
 /// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
+/// Cancels: their target ends by them, even if the kernel does not find it any more.
+inline constexpr u8 target_ends = Completion::engine_bit_a;
 /// The kernel has been asked for its end.
 inline constexpr u8 cancel_sent = Completion::engine_bit_b;
+
+/// Where it stands while it is in flight. A waitid waits on a descriptor that the engine has opened
+/// for it and that is none of the loop's.
+[[nodiscard]] inline CompletionList& list_of(Loop& loop, const Completion& completion) noexcept {
+    return completion.kind == Kind::waitid ? loop.unattached().readers
+                                           : loop.slot_of(completion).readers;
+}
 
 // ---- The parts ---------------------------------------------------------------------------------
 
@@ -90,6 +102,11 @@ struct KindInfo {
 [[nodiscard]] const KindInfo& info_of(Kind kind) noexcept;
 [[nodiscard]] constexpr bool is_send(Kind kind) noexcept {
     return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
+}
+
+/// Whether it has an output besides its input, and so two descriptors to be ready.
+[[nodiscard]] constexpr bool has_output(Kind kind) noexcept {
+    return kind == Kind::splice || kind == Kind::tee;
 }
 
 /// Whether this ring does the operation itself.
@@ -122,7 +139,12 @@ void block_sigpipe(State& state) noexcept;
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 
+/// After a step of a write: sees to it that the file's own position is behind what was written.
+void mend_position(State& state, const Completion& completion, u32 written) noexcept;
+
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
+/// The engine ends `target` because that was asked for, though the kernel did not.
+void tell_requests(Loop& loop, const Completion& target) noexcept;
 /// Asks for what found no room before.
 void send_cancels_left(Loop& loop) noexcept;
 

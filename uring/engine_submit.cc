@@ -198,9 +198,11 @@ void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
     switch (completion.kind) {
     case Kind::openat:
         prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
         return;
     case Kind::openat2:
         prep::openat2(sqe, fd, a.open2.path, a.open2.how);
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
         return;
     case Kind::statx:
         prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
@@ -349,7 +351,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
 
 void enlist(Loop& loop, Completion& completion) noexcept {
     completion.state = oxbow::State::engine;
-    loop.slot_of(completion).readers.push(completion);
+    list_of(loop, completion).push(completion);
 }
 
 /// A descriptor for the process that waitid waits for. False: there can be none.
@@ -394,6 +396,9 @@ void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
     if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
+    } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
+               completion.has(input_ready)) {
+        prep::poll_add(sqe, completion.arguments.splice.splice->to_fd, abi::poll_event::out);
     } else if (completion.has(Completion::polls)) {
         prep::poll_add(sqe, completion.fd, poll_events_of(completion));
     } else {
@@ -407,7 +412,7 @@ void queue(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
     if (sqe == nullptr) {
-        loop.slot_of(completion).readers.remove(completion);
+        list_of(loop, completion).remove(completion);
         loop.park(completion);
         return;
     }
