@@ -196,11 +196,14 @@ TEST(buffer_pool_restarts_who_waits_in_order) {
     }
     for (u32 i = 0; i < 3; ++i) {
         pool.give_back(u16{0});
+        CHECK_EQ(noting.engineer.submitted, i);
+        pool.serve_waiters();
         CHECK_EQ(noting.engineer.submitted, i + 1);
         CHECK(noting.engineer.last_submitted == &waiting[i]);
         CHECK_EQ(pool.take(), 0);
     }
     pool.give_back(u16{0});
+    pool.serve_waiters();
     CHECK_EQ(noting.engineer.submitted, 3u);
     CHECK(pool.waiters.empty());
     pool.close();
