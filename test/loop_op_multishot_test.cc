@@ -251,7 +251,7 @@ LOOP_TEST(loop_op_buffers_go_to_who_needs_them) {
 LOOP_TEST(loop_op_recv_multishot_sharing_a_pool) {
     constexpr u32 count = 20;
     Pool pool(loop, 3, 32);
-    static SocketPair pairs[count];
+    SocketPair pairs[count];
     alignas(Collector) static u8 memory[count][sizeof(Collector)];
     Collector* got[count];
     for (u32 i = 0; i < count; ++i) {
