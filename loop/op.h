@@ -175,8 +175,8 @@ struct PeerAddress {
     return operation;
 }
 
-/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so, or
-/// an error came behind them, which the next operation then meets.
+/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so,
+/// or an error came behind them, which the next operation then meets.
 [[nodiscard]] inline Operation recv_all(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
     Operation operation = recv(fd, data, bytes, flags);
     operation.kind = Kind::recv_all;

@@ -210,6 +210,43 @@ LOOP_TEST(loop_op_buffers_given_back_late) {
     }
 }
 
+/// Who waited for a buffer and then finds nothing to receive leaves it to the next.
+LOOP_TEST(loop_op_buffers_go_to_who_needs_them) {
+    for (const i32 mode : fd_modes) {
+        const SocketPair a = make_pair_of(mode);
+        const SocketPair b = make_pair_of(mode);
+        const SocketPair c = make_pair_of(mode);
+        Pool pool(loop, 1, 16);
+        Collector holds(*pool);
+        Collector idle(*pool);
+        Collector wants(*pool);
+        holds.hold = 1;
+        holds.start(loop, op::recv(a.near, *pool));
+        write_text(a.far, "taken");
+        run_for_bytes(loop, holds, 5);
+        idle.start(loop, op::recv(b.near, *pool));
+        wants.start(loop, op::recv(c.near, *pool));
+        run_a_little(loop);
+        holds.give_back();
+        write_text(c.far, "wanted");
+        run_for_bytes(loop, wants, 6);
+        CHECK(!idle.ended);
+        end_by_cancel(loop, idle);
+        // The same where the first one is gone by then.
+        holds.hold = 1;
+        holds.start(loop, op::recv(a.near, *pool));
+        write_text(a.far, "taken");
+        run_for_bytes(loop, holds, 10);
+        idle.start(loop, op::recv(b.near, *pool));
+        wants.start(loop, op::recv(c.near, *pool));
+        run_a_little(loop);
+        holds.give_back();
+        end_by_cancel(loop, idle);
+        write_text(c.far, "wanted");
+        run_for_bytes(loop, wants, 12);
+    }
+}
+
 /// Many share a few buffers.
 LOOP_TEST(loop_op_recv_multishot_sharing_a_pool) {
     constexpr u32 count = 20;

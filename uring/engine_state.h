@@ -116,6 +116,8 @@ struct KindInfo {
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
 
 void submit(Loop& loop, Completion& completion) noexcept;
+/// The same for one that has been looked at.
+void begin(Loop& loop, Completion& completion) noexcept;
 void resume(Loop& loop, Completion& completion) noexcept;
 void close_fd(Loop& loop, Completion& completion) noexcept;
 /// Puts it into the queue once more; it is in its slot's list already.
