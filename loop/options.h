@@ -6,8 +6,8 @@
 namespace oxbow {
 
 struct LoopOptions {
-    /// Entries of the submission queue, where the engine has one. More operations than this may be
-    /// in flight; it is how many are handed over at once.
+    /// Entries of the submission queue, where the engine has one: 1 to 32768. More operations than
+    /// this may be in flight; it is how many are handed over at once.
     u32 entries = 256;
 
     /// Descriptors below this number can be used; operations on others end with -EMFILE. 0: as

@@ -358,10 +358,12 @@ void use_timers(Loop& loop) noexcept {
 
 } // namespace
 
-void run_mixed_program(Loop& loop) noexcept {
+void run_mixed_program(Loop& loop, bool with_files) noexcept {
     const Resources before = resources();
     CHECK_RESULT(op::nop(), 0);
-    use_files(loop);
+    if (with_files) {
+        use_files(loop);
+    }
     use_sockets(loop);
     use_wakeups(loop);
     use_timers(loop);

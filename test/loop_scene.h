@@ -130,6 +130,6 @@ class Everything {
 };
 
 /// Files, sockets, timers, wake-ups, cancels and chains, with every outcome checked.
-void run_mixed_program(Loop& loop) noexcept;
+void run_mixed_program(Loop& loop, bool with_files = true) noexcept;
 
 } // namespace oxbow::test

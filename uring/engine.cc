@@ -13,6 +13,11 @@ namespace uring_engine {
 
 namespace {
 
+/// Multishot operations complete more often than they are submitted.
+[[nodiscard]] u32 completions_for(u32 entries) noexcept {
+    return entries < abi::completion_entries_max / 4 ? 4 * entries : abi::completion_entries_max;
+}
+
 [[nodiscard]] u64 probe_opcodes(Ring& ring) noexcept {
     abi::Probe probe = {};
     u64 opcodes = 0;
@@ -227,13 +232,16 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
                                      abi::protection::read | abi::protection::write,
                                      abi::map::private_ | abi::map::anonymous, -1, 0);
     if (is_error(memory)) {
-        return static_cast<i32>(memory);
+        const i32 error = static_cast<i32>(memory);
+        if (reason != nullptr) {
+            *reason = {.stage = Stage::memory, .error = error};
+        }
+        return error;
     }
     auto* const state = new (reinterpret_cast<void*>(memory)) uring_engine::State;
     const RingOptions options = {
         .entries = loop.options().entries,
-        // Multishot operations complete more often than they are submitted.
-        .completion_entries = 4 * loop.options().entries,
+        .completion_entries = uring_engine::completions_for(loop.options().entries),
         .preferred_flags = abi::setup::no_sqarray | abi::setup::submit_all |
                            abi::setup::single_issuer | abi::setup::defer_taskrun |
                            abi::setup::r_disabled,

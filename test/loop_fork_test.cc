@@ -1,0 +1,203 @@
+// The contract's thirteenth line: what a child inherits, what it does not, iowait, and SQPOLL.
+#include "../syscall/text.h"
+#include "hook.h"
+#include "loop_scene.h"
+#include "runner.h"
+
+namespace oxbow::test {
+namespace {
+
+// ---- Children -----------------------------------------------------------------------------------
+
+/// A child opens its own loop, while the parent's has operations in flight, which then go on.
+LOOP_TEST(loop_fork_child_opens_its_own) {
+    const SocketPair pair = make_socket_pair();
+    u8 data[8];
+    Logged receiving;
+    Logged timer;
+    submit(loop, receiving, op::recv(pair.near, data, sizeof(data)));
+    submit(loop, timer, op::timer(1 * ms));
+    CHECK_OK(loop.run(Run::no_wait));
+    CHECK_EQ(in_child([&]() noexcept {
+                 Loop own;
+                 CHECK_OK(open_as(own, row));
+                 run_mixed_program(own);
+                 CHECK_EQ(own.drain(now_ns() + 20'000 * ms), 0u);
+                 own.close();
+             }),
+             0);
+    run_until_ended(loop, timer);
+    CHECK_EQ(receiving.count, 0u);
+    write_text(pair.far, "parent");
+    run_until_ended(loop, receiving);
+    CHECK_EQ(receiving.last.value, 6);
+    CHECK_BYTES(data, "parent", 6);
+    run_mixed_program(loop);
+}
+
+/// Both at once: the parent's loop runs while the child's does.
+LOOP_TEST(loop_fork_both_run_at_once) {
+    Logged ticks;
+    submit(loop, ticks, op::timer_every(1 * ms));
+    CHECK_OK(loop.run(Run::once));
+    const i32 child = fork_child();
+    if (child == 0) {
+        Loop own;
+        CHECK_OK(open_as(own, row));
+        for (u32 i = 0; i < 3; ++i) {
+            run_mixed_program(own);
+        }
+        own.close();
+        leave_child(0);
+    }
+    for (u32 i = 0; i < 3; ++i) {
+        run_until(loop, [&]() noexcept { return ticks.count >= 2 * (i + 1); });
+        CHECK_EQ(perform_on(loop, op::nop()).value, 0);
+    }
+    // The child's end is one of the loop's own operations.
+    abi::SignalInfo info = {};
+    CHECK_EQ(perform_on(loop, op::waitid(abi::wait_for::pid, child, &info,
+                                         abi::wait_option::exited | abi::wait_option::nowait))
+                 .value,
+             0);
+    CHECK_EQ(wait_child(child), 0);
+}
+
+/// What a child does with the descriptors that it inherits is nothing to the parent's loop.
+LOOP_TEST(loop_fork_child_leaves_the_parent_alone) {
+    Everything everything(loop);
+    CHECK_EQ(in_child([]() noexcept { return 7; }), 7);
+    CHECK_EQ(in_child([]() noexcept {
+                 CHECK_OK(kernel::close_range(3, ~0u, 0));
+                 return 8;
+             }),
+             8);
+    CHECK_EQ(loop.run_for(5 * ms), 0);
+    CHECK_EQ(everything.ended(), 0u);
+    everything.drain();
+}
+
+/// The mappings of a process that have `part` in their name; -1 where that cannot be read.
+[[nodiscard]] i32 mappings_named(const char* part) noexcept {
+    static char maps[64 * 1024];
+    if (read_text_file("/proc/self/maps", maps, sizeof(maps)) < 0) {
+        return -1;
+    }
+    i32 count = 0;
+    for (const char* at = maps; *at != '\0'; ++at) {
+        u32 i = 0;
+        while (part[i] != '\0' && at[i] == part[i]) {
+            ++i;
+        }
+        count += part[i] == '\0' ? 1 : 0;
+    }
+    return count;
+}
+
+LOOP_TEST(loop_fork_ring_memory_is_not_inherited) {
+    CHECK_EQ(perform_on(loop, op::nop()).value, 0);
+    const i32 here = mappings_named("io_uring");
+    if (here < 0) {
+        SKIP("no /proc here");
+    }
+    CHECK_EQ(here != 0, row.is_uring());
+    CHECK_EQ(in_child([]() noexcept { return mappings_named("io_uring"); }), 0);
+}
+
+/// Every descriptor that the library opens is close-on-exec; those of the scene are as well.
+VARIANT_TEST(loop_fork_descriptors_close_on_exec, loop_configurations) {
+    constexpr i32 fds_max = 256;
+    bool before[fds_max];
+    for (i32 fd = 0; fd < fds_max; ++fd) {
+        before[fd] = is_open(fd);
+    }
+    ConfiguredLoop loop(row);
+    Everything everything(*loop);
+    constexpr i32 inet = abi::socket_family::inet;
+    const Fd socket(perform_on(*loop, op::socket(inet, abi::socket_type::stream)).fd());
+    const BoundSocket listener = make_listener();
+    const abi::SocketAddressIn& address = listener.address;
+    CHECK_OK(perform_on(*loop, op::connect(socket, &address, sizeof(address))).value);
+    const Fd accepted(perform_on(*loop, op::accept(listener.fd)).fd());
+    CHECK(is_open(accepted));
+    u32 checked = 0;
+    for (i32 fd = 0; fd < fds_max; ++fd) {
+        if (!before[fd] && is_open(fd)) {
+            CHECK_EQ(kernel::fcntl(fd, abi::fcntl_command::get_fd_flags), abi::fd_cloexec);
+            ++checked;
+        }
+    }
+    CHECK_GT(checked, 10u);
+    everything.drain();
+}
+
+// ---- iowait and SQPOLL --------------------------------------------------------------------------
+
+struct RingLog {
+    u32 features = 0;
+    u32 setup_flags = 0;
+    u32 setups = 0;
+    u32 waits = 0;
+    u32 waits_without_iowait = 0;
+};
+
+bool log_ring(void* context, long number, const long* arguments, int, long* result) noexcept {
+    RingLog& log = *static_cast<RingLog*>(context);
+    if (number == number::io_uring_setup) {
+        auto* const params = reinterpret_cast<abi::Params*>(arguments[1]);
+        ++log.setups;
+        log.setup_flags |= params->flags;
+        *result = real_call(number, arguments[0], arguments[1]);
+        log.features = params->features;
+        return true;
+    }
+    if (number == number::io_uring_enter && arguments[2] != 0) {
+        ++log.waits;
+        const u32 flags = static_cast<u32>(arguments[3]);
+        log.waits_without_iowait += (flags & abi::enter::no_iowait) != 0 ? 1 : 0;
+    }
+    return false;
+}
+
+/// Where the kernel has it, every wait of the loop asks not to be counted as one for a disk; where
+/// it has not, none does.
+VARIANT_TEST(loop_fork_waits_are_no_iowait, loop_configurations) {
+    RingLog log;
+    if (row.kernel == nullptr) {
+        set_handler(log_ring, &log);
+    }
+    ConfiguredLoop loop(row);
+    if (row.kernel != nullptr) {
+        set_handler(log_ring, &log); // in front of the one that pretends, which knows no such flag
+    }
+    for (u32 i = 0; i < 3; ++i) {
+        CHECK_EQ(perform_on(*loop, op::timer(1 * ms)).value, 1);
+    }
+    remove_handler(log_ring, &log);
+    if (row.is_epoll()) {
+        CHECK_EQ(log.waits, 0u);
+        return;
+    }
+    CHECK_GT(log.waits + (row.kernel != nullptr ? 1 : 0), 0u);
+    const bool has = row.kernel == nullptr && (log.features & abi::feature::no_iowait) != 0;
+    CHECK_EQ(log.waits_without_iowait, has ? log.waits : 0u);
+    if (row.kernel == nullptr && kernel_at_least(6, 15)) {
+        CHECK(has);
+    }
+}
+
+/// No kernel thread polls for a loop that nobody asked to have one.
+VARIANT_TEST(loop_fork_sqpoll_is_opt_in, loop_configurations) {
+    RingLog log;
+    set_handler(log_ring, &log);
+    if (row.kernel == nullptr) {
+        ConfiguredLoop loop(row);
+        CHECK_EQ(perform_on(*loop, op::timer(1)).value, 1);
+        CHECK_EQ(log.setups != 0, row.is_uring());
+    }
+    remove_handler(log_ring, &log);
+    CHECK_EQ(log.setup_flags & (abi::setup::sqpoll | abi::setup::sq_aff), 0u);
+}
+
+} // namespace
+} // namespace oxbow::test
