@@ -70,14 +70,6 @@ class EchoCrowd {
         return true;
     }
 
-    /// For a crowd in static storage, whose descriptors would outlive its test.
-    void end() noexcept {
-        for (SocketPair& pair : pairs_) {
-            pair.near.close();
-            pair.far.close();
-        }
-    }
-
   private:
     SocketPair pairs_[count];
     EchoSide near_[count];

@@ -139,11 +139,10 @@ LOOP_TEST(loop_submit_of_each_kind_behind_a_crowd) {
 // On epoll nothing of this ever hits; the bodies are the same.
 
 void talk(Loop& loop) noexcept {
-    static EchoCrowd<20> crowd;
+    EchoCrowd<20> crowd;
     crowd.begin(loop, 10);
     CHECK_OK(loop.run());
     CHECK(crowd.done());
-    crowd.end();
 }
 
 /// A kernel that takes fewer entries than it is given, and then does not wait: io_uring_enter(2)
@@ -235,7 +234,7 @@ LOOP_TEST(loop_submit_overflows_of_a_multishot) {
     // Connections in one go, many more than a ring of one entry keeps completions for.
     constexpr u32 count = 60;
     const BoundSocket listener = make_listener();
-    static Fd clients[count];
+    Fd clients[count];
     Logged accept;
     submit(loop, accept, op::accept_multishot(listener.fd));
     run_rounds(loop, 2);
@@ -251,9 +250,6 @@ LOOP_TEST(loop_submit_overflows_of_a_multishot) {
     for (u32 i = 0; i < count; ++i) {
         CHECK(accept.log[i].more());
         CHECK_OK(kernel::close(accept.log[i].fd()));
-    }
-    for (Fd& client : clients) {
-        client.close();
     }
 }
 
