@@ -10,7 +10,7 @@ namespace oxbow::test {
 namespace {
 
 constexpr u64 us = 1000;
-constexpr u32 stream_bytes = 6000;
+constexpr u32 stream_bytes = 3000;
 
 [[nodiscard]] u8 byte_at(u32 position) noexcept {
     return static_cast<u8>(position * 31 + (position >> 8));
