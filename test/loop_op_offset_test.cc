@@ -142,6 +142,7 @@ LOOP_TEST(loop_op_file_too_large) {
         check_pattern(got, 2000);
     }
     CHECK_OK(kernel::prlimit(0, abi::resource::file_bytes, &former));
+    end_all(loop);
 }
 
 /// Many at once, in one file, each at its own place.
