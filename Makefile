@@ -107,7 +107,7 @@ run-tests: $(TEST_PROGRAMS)
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) symbols
-bench: $(BENCHES) ## measure beside liburing and hand-written code (CASE=nop, FORMAT=json)
+bench: $(BENCHES) ## measure beside liburing, heaps and hand-written code (CASE=nop or deadlines, FORMAT=json)
 	@$(ENVIRONMENT) CASE='$(CASE)' FORMAT='$(FORMAT)' sh bench/run.sh
 symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmove and memcmp
 	@NM='$(NM)' sh test/symbols.sh $^

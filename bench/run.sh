@@ -1,22 +1,27 @@
 #!/bin/sh
 # Runs one benchmark case on every subject, interleaved, and prints medians and their ratios.
-# Usage: BUILD=build CASE=nop FORMAT=table|json ROUNDS=7 sh bench/run.sh
+# Usage: BUILD=build CASE=nop|deadlines FORMAT=table|json ROUNDS=7 sh bench/run.sh
 # The subjects are the programs $BUILD/bench/CASE_WHO, as far as `make bench` could build them. Each
 # takes BATCH OPERATIONS and prints nanoseconds of CPU per operation.
 # Instructions come from callgrind, as the difference of two run lengths, and are exact; nanoseconds
 # are medians of interleaved rounds on a machine that may be busy: read their ratios.
+# CASE=deadlines needs no peer's library, so it is one program that does all of that itself.
 set -eu
 CASE=${CASE:-nop}
 FORMAT=${FORMAT:-table}
 ROUNDS=${ROUNDS:-7}
 case $CASE in
     nop) batches='1 32 256' operations=400000 ;;
-    *) echo "bench: no such case: $CASE (there is: nop)" >&2 && exit 2 ;;
+    deadlines) ;;
+    *) echo "bench: no such case: $CASE (there are: nop, deadlines)" >&2 && exit 2 ;;
 esac
 case $FORMAT in
     table | json) ;;
     *) echo "bench: FORMAT is table or json, not $FORMAT" >&2 && exit 2 ;;
 esac
+if [ "$CASE" = deadlines ]; then
+    exec "${BUILD:-build}/bench/deadlines" "$ROUNDS" "$FORMAT"
+fi
 set -- "${BUILD:-build}/bench/$CASE"_*
 [ -x "$1" ] || { echo "bench: nothing to run: $1" >&2 && exit 2; }
 

@@ -172,23 +172,16 @@ Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noe
     return Outcome::waits;
 }
 
-/// A short read means that there is probably no more. That is a guess, and counts only where the
+/// A short receive means that there is probably no more. That is a guess, and counts only where the
 /// next operation begins with asking the kernel; see forget_what_was.
 void Poller::note_short(const Completion& operation, i32 value) noexcept {
     const arguments::Any& with = operation.arguments;
     u32 asked = 0;
-    switch (operation.kind) {
-    case Kind::recv:
+    if (operation.kind == Kind::recv) {
         asked = with.receive.bytes;
-        break;
-    case Kind::read:
-        asked = with.transfer.bytes;
-        break;
-    case Kind::recv_managed:
-    case Kind::read_managed:
+    } else if (operation.kind == Kind::recv_managed) {
         asked = with.managed.pool->buffer_bytes();
-        break;
-    default:
+    } else {
         return;
     }
     FdSlot& slot = loop_->slot_of(operation);
@@ -275,8 +268,8 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
         produced_ = true; // without a wait before it
         return;
     }
-    const bool is_connect = operation.kind == Kind::connect;
-    const u64 at_ns = loop_->update_now() + (is_connect ? blind_connect_ns : blind_ns);
+    const bool is_slow = operation.kind == Kind::connect && is_blocking(operation.fd);
+    const u64 at_ns = loop_->update_now() + (is_slow ? blind_connect_ns : blind_ns);
     if (at_ns < blind_at_ns_) {
         blind_at_ns_ = at_ns;
     }

@@ -65,22 +65,19 @@ void Poller::start(Completion& operation) noexcept {
         start_aside(*slot, operation);
         return;
     }
-    const bool waits_not = asks_not_to_wait(operation);
-    const u16 events = events_of(operation);
-    if ((was_file || operation.kind == Kind::read_multishot) && info_of(operation).on_files != 0) {
-        learn(*slot, operation.fd, events);
+    const bool on_files = info_of(operation).on_files != 0;
+    if (on_files && (was_file || operation.kind == Kind::read_multishot)) {
+        learn(*slot, operation.fd, events_of(operation));
     }
-    CompletionList& list = list_of(*slot, operation);
     const bool writes = waits_for_output(operation);
-    const u16 direction = writes ? FdSlot::writable : FdSlot::readable;
-    const bool is_file = slot->has(FdSlot::always_ready);
-    if (is_file && (writes || operation.kind == Kind::read_multishot) && !waits_not) {
+    if (slot->has(FdSlot::always_ready) && !asks_not_to_wait(operation) &&
+        (writes || operation.kind == Kind::read_multishot)) {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }
-    // A connect does not wait its turn behind another one: the kernel says -EALREADY.
-    if (waits_not || is_file || operation.kind == Kind::connect ||
-        (slot->has(direction) && first_in_order(*slot, list) == nullptr)) {
+    const u16 direction = writes ? FdSlot::writable : FdSlot::readable;
+    CompletionList& list = list_of(*slot, operation);
+    if (is_tried_at_once(*slot, operation, direction)) {
         switch (attempt(operation, Patience::none)) {
         case Outcome::left:
             return;
@@ -92,12 +89,26 @@ void Poller::start(Completion& operation) noexcept {
             break;
         }
     }
-    if (is_file) {
+    if (slot->has(FdSlot::always_ready)) {
         go_on_unwatched(operation); // it was not in memory
         return;
     }
     enter(list, operation, false);
-    watch(*slot, operation.fd, events);
+    watch(*slot, operation.fd, events_of(operation));
+}
+
+bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 direction) noexcept {
+    // These do not wait behind others. A second connect is told -EALREADY.
+    if (asks_not_to_wait(operation) || operation.kind == Kind::connect ||
+        slot.has(FdSlot::always_ready)) {
+        return true;
+    }
+    if (first_in_order(slot, list_of(slot, operation)) != nullptr) {
+        return false;
+    }
+    // A guess that there is nothing is the guess of a socket that was received from.
+    const bool is_guess = slot.has(FdSlot::untold) && info_of(operation).on_files != 0;
+    return slot.has(direction) || is_guess;
 }
 
 void Poller::start_aside(FdSlot& slot, Completion& operation) noexcept {

@@ -39,7 +39,7 @@ class Poller {
     static constexpr u32 steps_max = 16;
     /// Between two attempts of an operation that no event will come for.
     static constexpr u64 blind_ns = 1000000;
-    /// Of a connect: on a blocking socket each takes some ticks of the kernel's (perform.h).
+    /// Of a connect of a blocking socket: each takes some ticks of the kernel's (perform.h).
     static constexpr u64 blind_connect_ns = 20 * blind_ns;
 
     /// Of a completion: no event comes when it can go on.
@@ -49,6 +49,8 @@ class Poller {
 
     // engine.cc
     void start(Completion& operation) noexcept;
+    [[nodiscard]] static bool is_tried_at_once(FdSlot& slot, const Completion& operation,
+                                               u16 direction) noexcept;
     void start_aside(FdSlot& slot, Completion& operation) noexcept;
     static void forget_what_was(FdSlot& slot) noexcept;
     void enter(CompletionList& list, Completion& operation, bool at_front) noexcept;

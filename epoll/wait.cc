@@ -117,12 +117,7 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     }
     if ((events & output_events) != 0) {
         slot.set(FdSlot::writable);
-        // A blind one has its own time: its attempts are what makes these events, since the kernel
-        // gives back the room that it had taken for the message.
-        const Completion* const first = first_in_order(slot, slot.writers);
-        if (first == nullptr || !first->has(blind)) {
-            serve(slot, fd, FdSlot::writable, Patience::ready);
-        }
+        serve(slot, fd, FdSlot::writable, Patience::ready);
     }
     if (slot.has(FdSlot::guests)) {
         serve_guests(slot, fd);

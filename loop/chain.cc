@@ -12,12 +12,12 @@ namespace {
 
 /// What a chained completion waits for. It stands in a link of a deadline that is not armed yet.
 [[nodiscard]] const Completion* predecessor_of(const Completion& completion) noexcept {
-    return reinterpret_cast<const Completion*>(completion.deadline.prev);
+    return reinterpret_cast<const Completion*>(completion.deadline.link.prev);
 }
 
 void set_predecessor(Completion& completion, const Completion* first) noexcept {
-    completion.deadline.next = nullptr;
-    completion.deadline.prev = reinterpret_cast<DeadlineNode*>(const_cast<Completion*>(first));
+    completion.deadline.link.next = nullptr;
+    completion.deadline.link.prev = reinterpret_cast<DeadlineLink*>(const_cast<Completion*>(first));
 }
 
 } // namespace

@@ -15,6 +15,17 @@ namespace {
 
 constexpr u32 fds_limit = 1u << 20;
 
+/// Whether a buffer of the pool takes what comes before the payload (abi::RecvmsgOut). io_uring
+/// would call it -EFAULT.
+[[nodiscard]] bool has_room_for_head(const Completion& completion) noexcept {
+    constexpr u64 head_bytes = 16;
+    const arguments::Managed& managed = completion.arguments.managed;
+    const u64 name_bytes = static_cast<u32>(managed.message->name_bytes);
+    const u64 control_bytes = managed.message->control_bytes;
+    const u64 room = managed.pool->buffer_bytes();
+    return control_bytes <= room && head_bytes + name_bytes + control_bytes <= room;
+}
+
 [[nodiscard]] u32 fds_of_process() noexcept {
     abi::Rlimit limit = {};
     if (kernel::prlimit(0, abi::resource::open_files, nullptr, &limit) != 0 ||
@@ -181,6 +192,10 @@ void Loop::start_on_engine(Completion& completion) noexcept {
         }
     } else if (completion.fd >= 0) {
         finish(completion, -Errno::emfile); // beyond LoopOptions::fds_max
+        return;
+    }
+    if (completion.kind == Kind::recvmsg_multishot && !has_room_for_head(completion)) {
+        finish(completion, -Errno::emsgsize);
         return;
     }
     completion.state = State::engine;

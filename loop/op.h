@@ -30,6 +30,12 @@ namespace detail {
     operation.fd = fd;
     return operation;
 }
+
+/// msg_flag::waitall asks for the `_all` form, which is what io_uring makes of it and what a call
+/// that does not wait has no way to do. Not together with peek: that never gets on.
+[[nodiscard]] constexpr bool asks_for_all(u32 flags) noexcept {
+    return (flags & (abi::msg_flag::waitall | abi::msg_flag::peek)) == abi::msg_flag::waitall;
+}
 } // namespace detail
 
 // ---- The loop itself ----------------------------------------------------------------------------
@@ -159,16 +165,18 @@ struct PeerAddress {
 }
 
 /// Ends with the bytes received; Result::eof() where a stream is at its end. `flags` is
-/// abi::msg_flag. -ECONNRESET, -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH: what became of the
-/// connection, or of an earlier datagram; -ENOTCONN: there is none; -ENOTSOCK: not a socket.
+/// abi::msg_flag; waitall makes it recv_all, as it makes of the others the forms with `_all`.
+/// -ECONNRESET, -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH: what became of the connection, or of an
+/// earlier datagram; -ENOTCONN: there is none; -ENOTSOCK: not a socket.
 [[nodiscard]] inline Operation recv(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
-    Operation operation = detail::make(Kind::recv, fd);
-    operation.arguments.receive = {data, bytes, flags};
+    const bool all = detail::asks_for_all(flags);
+    Operation operation = detail::make(all ? Kind::recv_all : Kind::recv, fd);
+    operation.arguments.receive = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags};
     return operation;
 }
 
-/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so, or
-/// an error came behind them, which the next operation then meets.
+/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so,
+/// or an error came behind them, which the next operation then meets.
 [[nodiscard]] inline Operation recv_all(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
     Operation operation = recv(fd, data, bytes, flags);
     operation.kind = Kind::recv_all;
@@ -194,8 +202,9 @@ struct PeerAddress {
 /// eof().
 [[nodiscard]] inline Operation recvmsg(i32 fd, abi::MessageHeader* message,
                                        u32 flags = 0) noexcept {
-    Operation operation = detail::make(Kind::recvmsg, fd);
-    operation.arguments.receive_message = {message, flags};
+    const bool all = detail::asks_for_all(flags);
+    Operation operation = detail::make(all ? Kind::recvmsg_all : Kind::recvmsg, fd);
+    operation.arguments.receive_message = {message, all ? flags & ~abi::msg_flag::waitall : flags};
     return operation;
 }
 
@@ -222,8 +231,9 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 /// Ends with the bytes sent, which may be fewer. `flags` is abi::msg_flag. -EPIPE, -ECONNRESET: the
 /// other side is gone; -EMSGSIZE: too long a datagram; -ENOTCONN, -EDESTADDRREQ: no one to send to.
 [[nodiscard]] inline Operation send(i32 fd, const void* data, u32 bytes, u32 flags = 0) noexcept {
-    Operation operation = detail::make(Kind::send, fd);
-    operation.arguments.send = {data, bytes, flags};
+    const bool all = detail::asks_for_all(flags);
+    Operation operation = detail::make(all ? Kind::send_all : Kind::send, fd);
+    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags};
     return operation;
 }
 
@@ -247,8 +257,9 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 /// Sends with address and control messages, as sendmsg(2).
 [[nodiscard]] inline Operation sendmsg(i32 fd, const abi::MessageHeader* message,
                                        u32 flags = 0) noexcept {
-    Operation operation = detail::make(Kind::sendmsg, fd);
-    operation.arguments.send_message = {message, flags};
+    const bool all = detail::asks_for_all(flags);
+    Operation operation = detail::make(all ? Kind::sendmsg_all : Kind::sendmsg, fd);
+    operation.arguments.send_message = {message, all ? flags & ~abi::msg_flag::waitall : flags};
     return operation;
 }
 

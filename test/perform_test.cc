@@ -33,6 +33,7 @@ TEST(perform_knows_every_kind) {
     for (u32 i = 0; i < static_cast<u32>(Kind::count); ++i) {
         Completion completion;
         completion.kind = static_cast<Kind>(i);
+        completion.fd = -1;
         const arguments::Splice splice = {-1, -1, 0, 0, 1, 0};
         const arguments::Attribute attribute = {};
         abi::MessageHeader message = {};

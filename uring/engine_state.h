@@ -1,7 +1,7 @@
 // What the io_uring engine knows, and what its parts call in each other: engine.cc waits and reaps,
 // engine_kinds.cc knows which of the ring's operations does what, engine_submit.cc prepares
 // entries, engine_result.cc makes results of completions, engine_cancel.cc ends things,
-// engine_buffers.cc has the buffer rings.
+// engine_buffers.cc has the buffer rings, engine_position.cc mends what the kernel leaves undone.
 #pragma once
 
 #include "../loop/loop.h"
@@ -34,6 +34,8 @@ struct State {
     bool cancels_left = false; ///< some did not find room in the queue
     bool wake_armed = false;
     bool blocks_sigpipe = false;
+    bool asked_about_position = false;
+    bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
 };
 
@@ -114,6 +116,8 @@ struct KindInfo {
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
 
 void submit(Loop& loop, Completion& completion) noexcept;
+/// The same for one that has been looked at.
+void begin(Loop& loop, Completion& completion) noexcept;
 void resume(Loop& loop, Completion& completion) noexcept;
 void close_fd(Loop& loop, Completion& completion) noexcept;
 /// Puts it into the queue once more; it is in its slot's list already.
@@ -136,6 +140,9 @@ void block_sigpipe(State& state) noexcept;
 
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
+
+/// After a step of a write: sees to it that the file's own position is behind what was written.
+void mend_position(State& state, const Completion& completion, u32 written) noexcept;
 
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
 /// The engine ends `target` because that was asked for, though the kernel did not.

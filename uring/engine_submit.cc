@@ -460,7 +460,31 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return has_room(loop) ? state.ring.get_sqe() : nullptr;
 }
 
+/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
+[[nodiscard]] static bool is_file_without_multishot(const State& state,
+                                                    const Completion& completion) noexcept {
+    if (completion.kind != Kind::read_multishot ||
+        (state.features.has(abi::Opcode::read_multishot) &&
+         completion.arguments.managed.pool->kernel_takes)) {
+        return false;
+    }
+    abi::Statx status = {};
+    const i32 result =
+        kernel::statx(completion.fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
+    const u32 type = status.mode & abi::file_mode::type_mask;
+    return result == 0 && (type == abi::file_mode::regular || type == abi::file_mode::directory ||
+                           type == abi::file_mode::block_device);
+}
+
 void submit(Loop& loop, Completion& completion) noexcept {
+    if (is_file_without_multishot(state_of(loop), completion)) {
+        loop.finish(completion, -Errno::ebadfd);
+        return;
+    }
+    begin(loop, completion);
+}
+
+void begin(Loop& loop, Completion& completion) noexcept {
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
         submit_elsewhere(loop, completion);
         return;
@@ -504,7 +528,7 @@ void resume(Loop& loop, Completion& completion) noexcept {
         return;
     }
     if (!armed) {
-        submit(loop, completion);
+        begin(loop, completion);
         return;
     }
     enlist(loop, completion);

@@ -1,0 +1,97 @@
+// The file's own position behind a short write. From 6.0 up to at least 6.18 the ring goes on with
+// a write to a file that was short, and where that ends with an error (the disk is full, a limit),
+// it tells what was written and leaves the position where it was: io_write in io_uring/rw.c,
+// need_complete_io. The next write would go to the same place, and a write_all over its own data.
+#include "../syscall/call_file.h"
+#include "../syscall/call_memory.h"
+#include "engine_state.h"
+#include "prep.h"
+
+namespace oxbow::uring_engine {
+
+namespace {
+
+/// How much a step was asked for.
+[[nodiscard]] u64 bytes_asked(const Completion& completion) noexcept {
+    const arguments::Any& a = completion.arguments;
+    if (completion.kind != Kind::writev) {
+        return a.transfer.bytes - static_cast<u32>(completion.value);
+    }
+    u64 bytes = 0;
+    for (u32 i = 0; i < a.vector.count; ++i) {
+        bytes += a.vector.pieces[i].bytes;
+    }
+    return bytes;
+}
+
+/// The position of a file in memory behind two bytes of which the second cannot be read. 1: the
+/// kernel moves it as write(2) does; 0: it does not; or an error, where nobody knows.
+[[nodiscard]] i64 position_behind_a_short_write(i32 file, const u8* two_bytes) noexcept {
+    Ring ring;
+    const i32 result = ring.open({.entries = 1});
+    if (result != 0) {
+        return result;
+    }
+    prep::write(*ring.get_sqe(), file, two_bytes, 2, abi::current_position);
+    Cqe cqe = {};
+    (void)ring.submit_and_wait(1); // whatever it says, there is a completion or there is none
+    const u32 count = ring.copy(&cqe, 1);
+    ring.close();
+    return count == 1 && cqe.result == 1 ? kernel::lseek(file, 0, abi::seek_from::current)
+                                         : -static_cast<i64>(Errno::eio);
+}
+
+[[nodiscard]] bool kernel_moves_position() noexcept {
+    constexpr usize half = 64 * 1024; // pages of every size end there
+    const i32 file = kernel::memfd_create("", abi::memfd_flag::cloexec);
+    const long memory = kernel::mmap(nullptr, 2 * half, abi::protection::read,
+                                     abi::map::private_ | abi::map::anonymous, -1, 0);
+    i64 position = 0;
+    if (file >= 0 && !is_error(memory)) {
+        u8* const end = reinterpret_cast<u8*>(static_cast<uptr>(memory)) + half;
+        if (kernel::mprotect(end, half, abi::protection::none) == 0) {
+            position = position_behind_a_short_write(file, end - 1);
+        }
+    }
+    if (!is_error(memory)) {
+        (void)kernel::munmap(reinterpret_cast<void*>(static_cast<uptr>(memory)), 2 * half);
+    }
+    if (file >= 0) {
+        (void)kernel::close(file); // it is in memory only
+    }
+    return position > 0;
+}
+
+} // namespace
+
+void mend_position(State& state, const Completion& completion, u32 written) noexcept {
+    const arguments::Any& a = completion.arguments;
+    const u64 offset = completion.kind == Kind::writev ? a.vector.offset : a.transfer.offset;
+    const u64 asked = bytes_asked(completion);
+    const i32 fd = completion.fd;
+    if (offset != abi::current_position || written == 0 || written >= asked ||
+        written >= abi::transfer_bytes_max || kernel::lseek(fd, 0, abi::seek_from::current) < 0) {
+        return;
+    }
+    abi::Statx status = {};
+    if (kernel::statx(fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status) != 0) {
+        return;
+    }
+    const u32 type = status.mode & abi::file_mode::type_mask;
+    if (type != abi::file_mode::regular && type != abi::file_mode::block_device) {
+        return;
+    }
+    if (!state.asked_about_position) {
+        state.asked_about_position = true;
+        state.moves_position = kernel_moves_position();
+    }
+    if (state.moves_position) {
+        return;
+    }
+    const i32 flags = kernel::fcntl(fd, abi::fcntl_command::get_status_flags);
+    const bool appends = flags >= 0 && (flags & abi::open_flag::append) != 0;
+    (void)kernel::lseek(fd, appends ? 0 : static_cast<i64>(written),
+                        appends ? abi::seek_from::end : abi::seek_from::current);
+}
+
+} // namespace oxbow::uring_engine
