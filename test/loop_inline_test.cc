@@ -199,7 +199,7 @@ LOOP_TEST(loop_inline_of_a_timer_that_is_always_due) {
         CHECK_OK(loop.run(Run::once));
     }
     CHECK_EQ(restless.lowest, restless.highest);
-    loop.cancel(timer);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_inline_of_a_post_that_posts_itself) {
