@@ -176,6 +176,7 @@ LOOP_TEST(loop_close_finds_what_waits_elsewhere) {
     CHECK_EQ(pool.held(), 1u);
     pool.give_back(holder.last);
     pool.close();
+    end_all(loop);
 }
 
 LOOP_TEST(loop_close_of_a_crowd) {
