@@ -18,47 +18,6 @@ namespace {
     return value == -Errno::eintr || (value <= -512 && value >= -516);
 }
 
-/// Whether the caller wants -EAGAIN, or it is the operation's answer.
-[[nodiscard]] bool wants_eagain(const Completion& completion) noexcept {
-    const arguments::Any& a = completion.arguments;
-    switch (completion.kind) {
-    case Kind::futex_wait:
-    case Kind::futex_waitv:
-        return true;
-    case Kind::recv:
-    case Kind::recv_all:
-        return (a.receive.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::recv_managed:
-    case Kind::recv_multishot:
-    case Kind::recvmsg_multishot:
-        return (a.managed.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        return (a.receive_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-        return (a.send.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-        return (a.send_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::read:
-    case Kind::read_all:
-    case Kind::write:
-    case Kind::write_all:
-        return (a.transfer.flags & abi::rw_flag::nowait) != 0;
-    case Kind::readv:
-    case Kind::writev:
-        return (a.vector.flags & abi::rw_flag::nowait) != 0;
-    case Kind::splice:
-    case Kind::tee:
-        return (a.splice.splice->flags & abi::splice_flag::nonblock) != 0;
-    default:
-        return false;
-    }
-}
-
 void leave(Loop& loop, Completion& completion) noexcept {
     list_of(loop, completion).remove(completion);
 }
@@ -184,6 +143,14 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
             return;
         }
     }
+    if (value == -Errno::eopnotsupp &&
+        (completion.kind == Kind::send_zero_copy || completion.kind == Kind::sendmsg_zero_copy)) {
+        // A socket without such sends: AF_UNIX, and others than TCP and UDP. (With msg_flag::oob
+        // the plain send says the same once more.)
+        completion.kind = completion.kind == Kind::send_zero_copy ? Kind::send : Kind::sendmsg;
+        submit_again(loop, completion);
+        return;
+    }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
         block_sigpipe(state);
@@ -280,38 +247,6 @@ void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
     }
 }
 
-/// Does with a system call what this ring has no operation for, when the descriptor is ready.
-void attempt(Loop& loop, Completion& completion) noexcept {
-    i32 value = 0;
-    u32 flags = 0;
-    if (is_managed(completion.kind)) {
-        BufferPool& pool = *completion.arguments.managed.pool;
-        const i32 id = pool.take();
-        if (id < 0) {
-            leave(loop, completion);
-            loop.await_buffer(completion);
-            return;
-        }
-        value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
-                             Patience::ready);
-        if (value <= 0) {
-            pool.untake(static_cast<u16>(id));
-        } else {
-            flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
-        }
-    } else {
-        value = perform(completion, Patience::ready);
-    }
-    ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
-        submit_poll(loop, completion);
-    } else if (value < 0) {
-        take_error(loop, completion, value);
-    } else {
-        take_value(loop, completion, value, flags, false);
-    }
-}
-
 /// What it waited for is there: of two descriptors, at the first one.
 void try_again(Loop& loop, Completion& completion) noexcept {
     if (has_output(completion.kind)) {
@@ -360,6 +295,77 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
 }
 
 } // namespace
+
+bool wants_eagain(const Completion& completion) noexcept {
+    const arguments::Any& a = completion.arguments;
+    switch (completion.kind) {
+    case Kind::futex_wait:
+    case Kind::futex_waitv:
+        return true;
+    case Kind::recv:
+    case Kind::recv_all:
+        return (a.receive.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::recv_managed:
+    case Kind::recv_multishot:
+    case Kind::recvmsg_multishot:
+        return (a.managed.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::recvmsg:
+    case Kind::recvmsg_all:
+        return (a.receive_message.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::send:
+    case Kind::send_all:
+    case Kind::send_zero_copy:
+        return (a.send.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::sendmsg:
+    case Kind::sendmsg_all:
+    case Kind::sendmsg_zero_copy:
+        return (a.send_message.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return (a.transfer.flags & abi::rw_flag::nowait) != 0;
+    case Kind::readv:
+    case Kind::writev:
+        return (a.vector.flags & abi::rw_flag::nowait) != 0;
+    case Kind::splice:
+    case Kind::tee:
+        return (a.splice.splice->flags & abi::splice_flag::nonblock) != 0;
+    default:
+        return false;
+    }
+}
+
+void attempt(Loop& loop, Completion& completion) noexcept {
+    i32 value = 0;
+    u32 flags = 0;
+    if (is_managed(completion.kind)) {
+        BufferPool& pool = *completion.arguments.managed.pool;
+        const i32 id = pool.take();
+        if (id < 0) {
+            leave(loop, completion);
+            loop.await_buffer(completion);
+            return;
+        }
+        value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
+                             Patience::ready);
+        if (value <= 0) {
+            pool.untake(static_cast<u16>(id));
+        } else {
+            flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
+        }
+    } else {
+        value = perform(completion, Patience::ready);
+    }
+    ++loop.counters().syscalls;
+    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
+        submit_poll(loop, completion);
+    } else if (value < 0) {
+        take_error(loop, completion, value);
+    } else {
+        take_value(loop, completion, value, flags, false);
+    }
+}
 
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
     i32 value = cqe.result;

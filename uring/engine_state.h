@@ -34,6 +34,7 @@ struct State {
     bool cancels_left = false; ///< some did not find room in the queue
     bool wake_armed = false;
     bool blocks_sigpipe = false;
+    bool keeps_futexes = false; ///< see keep_futexes
     bool asked_about_position = false;
     bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
@@ -138,6 +139,10 @@ void enable(Loop& loop) noexcept;
 /// Keeps SIGPIPE from this thread, where the kernel has no flag that does.
 void block_sigpipe(State& state) noexcept;
 
+/// Whether the caller wants -EAGAIN, or it is the operation's answer.
+[[nodiscard]] bool wants_eagain(const Completion& completion) noexcept;
+/// Does with a system call what this ring has no operation for, when the descriptor is ready.
+void attempt(Loop& loop, Completion& completion) noexcept;
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 

@@ -283,6 +283,20 @@ void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
     return (events & abi::poll_event::pri) != 0 ? events | abi::poll_event::rdband : events;
 }
 
+/// Since 6.16 a process gets a table of futexes of its own with its first thread, and who waits in
+/// the table of all is not found any more. A single thread could not wait; a ring can. So the
+/// process gets its table before.
+void keep_futexes(State& state) noexcept {
+    constexpr long slots = 64;
+    if (!state.keeps_futexes) {
+        state.keeps_futexes = true;
+        if (kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::get_slots) == 0) {
+            // A refusal cannot be helped.
+            (void)kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::set_slots, slots);
+        }
+    }
+}
+
 void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -324,6 +338,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
                            .info = a.wait.info});
         return;
     case Kind::futex_wait:
+        keep_futexes(state);
         prep::futex_wait(
             sqe, a.futex_wait.word,
             {.value = a.futex_wait.expected,
@@ -331,6 +346,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
                       (a.futex_wait.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
         return;
     case Kind::futex_waitv:
+        keep_futexes(state);
         prep::futex_waitv(sqe, a.futex_wait_many.waiters, a.futex_wait_many.count);
         return;
     default:
@@ -373,9 +389,17 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
         return;
     case Fallback::poll:
         enlist(loop, completion);
-        submit_poll(loop, completion);
+        if (wants_eagain(completion)) {
+            attempt(loop, completion);
+        } else {
+            submit_poll(loop, completion);
+        }
         return;
     case Fallback::waitid:
+        if ((completion.arguments.wait.options & abi::wait_option::nohang) != 0) {
+            loop.finish(completion, perform(completion, Patience::blocks));
+            return;
+        }
         if (open_process(completion)) {
             enlist(loop, completion);
             submit_poll(loop, completion);
