@@ -173,6 +173,8 @@ LOOP_TEST(loop_transient_fd_of_two_loops) {
         CHECK(receives[1].count == 0 || receives[1].last.value == 1);
     }
     receives[0].rearms = receives[1].rearms = false;
+    end_all(loop);
+    end_all(*other);
 }
 
 LOOP_TEST(loop_transient_fd_that_is_full) {
