@@ -177,6 +177,7 @@ LOOP_TEST(loop_close_finds_what_waits_elsewhere) {
     pool.give_back(holder.last);
     end_all(loop);
     pool.close();
+    end_all(loop);
 }
 
 LOOP_TEST(loop_close_of_a_crowd) {
