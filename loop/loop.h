@@ -85,8 +85,10 @@ class Loop {
     [[nodiscard]] const char* engine_name() const noexcept {
         return engine_ != nullptr ? engine_->name : "none";
     }
-    /// CLOCK_MONOTONIC, read at most once per round.
-    [[nodiscard]] u64 now_ns() noexcept { return now_ns_ != 0 ? now_ns_ : update_now(); }
+    /// CLOCK_MONOTONIC, read at most once per round, and anew where no run is under way.
+    [[nodiscard]] u64 now_ns() noexcept {
+        return running_ && now_ns_ != 0 ? now_ns_ : update_now();
+    }
     /// Reads the clock anew.
     u64 update_now() noexcept;
     [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }

@@ -123,6 +123,7 @@ LOOP_TEST(loop_cancel_made_while_its_target_is_idle) {
     run_until_ended(loop, itself);
     CHECK_ERRNO(itself.last.value, Errno::enoent);
     CHECK_EQ(itself.count, 1u);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_cancel_of_a_close_is_too_late) {
@@ -173,6 +174,7 @@ LOOP_TEST(loop_cancel_fd_ends_all_of_one_descriptor) {
     write_text(other.far, "all");
     run_until_ended(loop, elsewhere);
     CHECK_EQ(elsewhere.last.value, 3);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_cancel_fd_of_each_kind) {

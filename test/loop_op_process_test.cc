@@ -193,16 +193,21 @@ LOOP_TEST(loop_op_futex_wait_and_wake) {
 
 constinit u32 shared_word = 0;
 
+constinit u32 was_woken = 0; ///< and the other thread need not go on
+
 void change_and_wake(void*) noexcept {
     store_release(&shared_word, u32{1});
     const u64 limit_ns = now_ns() + patience_ns;
-    while (kernel::futex_wake(&shared_word, 10) == 0 && now_ns() < limit_ns) {
+    // A thread that waits for the loop may have seen the new value before it slept on the word.
+    while (kernel::futex_wake(&shared_word, 10) == 0 && load_acquire(&was_woken) == 0 &&
+           now_ns() < limit_ns) {
         (void)kernel::sched_yield();
     }
 }
 
 LOOP_TEST(loop_op_futex_woken_by_a_thread) {
     store_release(&shared_word, u32{0});
+    store_release(&was_woken, u32{0});
     Logged waits;
     submit_waiting(loop, waits, op::futex_wait(&shared_word, 0));
     Thread thread(change_and_wake, nullptr);
@@ -217,6 +222,7 @@ LOOP_TEST(loop_op_futex_woken_by_a_thread) {
         submit(loop, again, op::futex_wait(&shared_word, 1));
         run_until_ended(loop, again);
     }
+    store_release(&was_woken, u32{1});
 }
 
 LOOP_TEST(loop_op_futex_waitv) {

@@ -543,6 +543,7 @@ LOOP_TEST(loop_thread_wakes_a_sleeping_loop) {
     CHECK_EQ(notified.count, 1u);
     CHECK_EQ(timer.count, 0u);
     CHECK_LT(now_ns() - with.notified_ns, 10'000 * ms);
+    end_all(loop);
 }
 
 /// Threads notify at random moments around the loop's falling asleep.
