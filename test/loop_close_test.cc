@@ -175,6 +175,7 @@ LOOP_TEST(loop_close_finds_what_waits_elsewhere) {
     CHECK_EQ(timer.count, 0u);
     CHECK_EQ(pool.held(), 1u);
     pool.give_back(holder.last);
+    end_all(loop);
     pool.close();
     end_all(loop);
 }
