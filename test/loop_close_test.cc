@@ -324,6 +324,7 @@ LOOP_TEST(loop_close_and_the_number_is_used_anew) {
         run_until_ended(loop, anew.receive);
         CHECK_EQ(anew.receive.last.value, 5);
         CHECK_BYTES(anew.got, "fresh", 5);
+        write_text(anew.far, "more");
         run_until(loop, [&]() noexcept { return anew.poll.count != 0; });
     }
 }
@@ -350,6 +351,7 @@ LOOP_TEST(loop_close_of_what_is_open_elsewhere_too) {
     write_text(anew.far, "fresh");
     run_until_ended(loop, anew.receive);
     CHECK_BYTES(anew.got, "fresh", 5);
+    write_text(anew.far, "more");
     run_until(loop, [&]() noexcept { return anew.poll.count != 0; });
 }
 
@@ -369,15 +371,21 @@ LOOP_TEST(loop_close_behind_its_back) {
         old.near.close();
         SocketPair pair = make_socket_pair();
         CHECK_EQ(static_cast<i32>(pair.near), number);
+        Logged poll;
         submit(loop, receive, op::recv(pair.near, got, sizeof(got)));
+        submit(loop, poll, op::poll(pair.near, abi::poll_event::in));
         run_rounds(loop, i == 0 ? 2 : 0);
         write_text(old.far, "stale");
         run_rounds(loop, 3);
         CHECK_EQ(receive.count, 1u);
+        CHECK_EQ(poll.count, 0u);
         write_text(pair.far, "fresh");
         run_until(loop, [&]() noexcept { return receive.count == 2; });
         CHECK_EQ(receive.last.value, 5);
         CHECK_BYTES(got, "fresh", 5);
+        write_text(pair.far, "more"); // the other one may have taken all before it was seen
+        run_until_ended(loop, poll);
+        CHECK_EQ(poll.last.value, static_cast<i32>(abi::poll_event::in));
         CHECK_READS(elsewhere, "stale");
     }
 }
