@@ -494,7 +494,6 @@ LOOP_TEST(loop_run_cancelled_accept_loses_no_connection) {
     u32 accepted = 0;
     for (u32 round = 0; round < 60; ++round) {
         Logged first;
-        Logged second;
         submit(loop, first, op::accept(listener.fd));
         if (random.chance(500)) {
             CHECK_OK(loop.run(Run::no_wait));
