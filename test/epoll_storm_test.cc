@@ -237,17 +237,19 @@ void finish_line(Storm& storm, u32 at) noexcept {
             FAIL("something was missed");
         }
         bool someone_reads = false;
+        u32 polling = 0;
         for (Reader& reader : storm.readers[at]) {
             const bool polls = reader.kind == Kind::poll || reader.kind == Kind::poll_multishot;
             someone_reads |= !reader.completion.idle() && !polls;
-            if (polls) {
-                storm.loop.cancel(reader.completion);
-            }
+            polling += polls && !reader.completion.idle() ? 1 : 0;
         }
         for (Reader& reader : storm.readers[at]) {
             if (!someone_reads && reader.completion.idle()) {
                 reader.submit();
                 break;
+            }
+            if (polling == readers_max) {
+                storm.loop.cancel(reader.completion);
             }
         }
         CHECK_OK(storm.loop.run_for(1 * ms));
