@@ -218,6 +218,7 @@ class Loop {
     // remote.cc
     void wake() noexcept;
     void take_remote() noexcept;
+    void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
     [[nodiscard]] bool has_remote_work() const noexcept {
         return !posted_.empty() || !worker_results_.empty() || !notified_.empty();
