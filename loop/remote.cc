@@ -31,8 +31,8 @@ void Loop::post(Completion& completion, Handler handler) noexcept {
     wake();
 }
 
-void Loop::worker_done(Completion& completion) noexcept {
-    worker_results_.push(completion);
+void Loop::worker_done(Completion& completion, bool met_end) noexcept {
+    (met_end ? worker_ends_ : worker_results_).push(completion);
     wake();
 }
 
@@ -71,6 +71,10 @@ void Loop::take_remote() noexcept {
     for (Completion* at = worker_results_.take_all(); at != nullptr; at = next) {
         next = at->next;
         finish(*at, at->value, end_flag(*at, at->value));
+    }
+    for (Completion* at = worker_ends_.take_all(); at != nullptr; at = next) {
+        next = at->next;
+        finish(*at, at->value, end_flag(*at, 0));
     }
     for (Completion* at = posted_.take_all(); at != nullptr; at = next) {
         next = at->next;

@@ -423,8 +423,7 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
-    if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
+    if (completion.has(Completion::polls) && can_pause(completion.kind) && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
                completion.has(input_ready)) {
@@ -514,7 +513,18 @@ void submit(Loop& loop, Completion& completion) noexcept {
     begin(loop, completion);
 }
 
+/// Whether it writes nothing. The ring would send an empty datagram, pwritev2(2) does not. (The
+/// pieces of a writev are not looked at: their memory may be none.)
+[[nodiscard]] static bool writes_nothing(const Completion& completion) noexcept {
+    return (completion.kind == Kind::write || completion.kind == Kind::write_all) &&
+           completion.arguments.transfer.bytes == 0;
+}
+
 void begin(Loop& loop, Completion& completion) noexcept {
+    if (writes_nothing(completion)) {
+        loop.finish(completion, perform(completion, Patience::none));
+        return;
+    }
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
         submit_elsewhere(loop, completion);
         return;
@@ -557,11 +567,17 @@ void resume(Loop& loop, Completion& completion) noexcept {
         loop.finish(completion, -Errno::ecanceled);
         return;
     }
-    if (!armed) {
+    if (!armed && completion.kind != Kind::poll_multishot) {
         begin(loop, completion);
         return;
     }
     enlist(loop, completion);
+    if (!armed) {
+        // Before 5.13 the ring has only polls that end at once as long as something is there, and
+        // nothing that tells whether that is new.
+        submit_pause(loop, completion);
+        return;
+    }
     if (completion.has(Completion::cancelled)) {
         (void)cancel(loop, completion, nullptr);
     }
