@@ -314,9 +314,6 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
 /// Tells those that stand aside of what has come.
 void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
     slot.clear(FdSlot::aside);
-    if (count_present(slot) < slot.in_flight) {
-        slot.set(FdSlot::missed); // one whose result is on its way may want to know
-    }
     Completion* next = nullptr;
     for (Completion* at = slot.readers.first(); at != nullptr; at = next) {
         next = at->next;
@@ -331,7 +328,7 @@ void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
         leave(slot.readers, *at);
         const i32 value = static_cast<i32>(events & wanted);
         if (at->kind == Kind::poll_multishot) {
-            slot.set(FdSlot::aside); // it comes back, and may miss something until then
+            count_away(slot, true);
             deliver(*at, value);
         } else if (at->kind == Kind::poll) {
             finish(*at, value);
@@ -342,16 +339,14 @@ void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
     }
 }
 
-/// How many of the operations on a descriptor are in its lists.
-u32 Poller::count_present(const FdSlot& slot) noexcept {
-    u32 present = 0;
-    for (const Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
-        ++present;
+/// Counts polls that go on, but whose result is still to be told: what comes meanwhile they miss.
+void Poller::count_away(FdSlot& slot, bool goes) noexcept {
+    constexpr u16 most = 63 * FdSlot::one_away; // one more would not fit, and is not noticed
+    if (goes && slot.flags < most) {
+        slot.flags = static_cast<u16>(slot.flags + FdSlot::one_away);
+    } else if (!goes && is_away(slot)) {
+        slot.flags = static_cast<u16>(slot.flags - FdSlot::one_away);
     }
-    for (const Completion* at = slot.writers.first(); at != nullptr; at = at->next) {
-        ++present;
-    }
-    return present;
 }
 
 } // namespace oxbow

@@ -79,7 +79,10 @@ class Poller {
     void serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept;
     void try_again(FdSlot& slot, i32 fd, const Completion& operation) noexcept;
     void serve_aside(FdSlot& slot, u32 events) noexcept;
-    [[nodiscard]] static u32 count_present(const FdSlot& slot) noexcept;
+    static void count_away(FdSlot& slot, bool goes) noexcept;
+    [[nodiscard]] static bool is_away(const FdSlot& slot) noexcept {
+        return slot.flags >= FdSlot::one_away;
+    }
     [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,
                                                     const CompletionList& list) noexcept;
 

@@ -10,9 +10,8 @@
 //   since the last event". A short read does not clear them: a peer's FIN, another message of
 //   an AF_UNIX socket or urgent data may stand right behind it. (note_short guesses, and says why
 //   it may.)
-// - Data that somebody else takes, by a dup or in another process, make an attempt that says
-// EAGAIN;
-//   the operation waits on.
+// - Data that somebody else takes, by a dup or in another process: the attempt says EAGAIN, and the
+//   operation waits on.
 // - An event that comes while nobody waits sets the flag, so the next operation is tried at once.
 // - A descriptor that both sides have closed reports that once and does not make the loop spin.
 // - A registration that outlives its descriptor, because the file is open elsewhere, wakes the loop
@@ -105,9 +104,12 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
         return; // of a file that had this number earlier
     }
+    if (is_away(slot)) {
+        slot.set(FdSlot::missed);
+    }
     if (slot.has(FdSlot::aside)) {
         serve_aside(slot, events);
-    } else {
+    } else if (!is_away(slot)) {
         note_useless(slot, fd, events);
     }
     if ((events & input_events) != 0) {

@@ -18,7 +18,8 @@ struct FdSlot {
     static constexpr u16 untold = 64;      ///< epoll: epoll_ctl before it is relied on again
     static constexpr u16 aside = 128;      ///< epoll: some operations are out of the order
     static constexpr u16 guests = 256;     ///< epoll: operations of no descriptor wait for it
-    static constexpr u16 missed = 512;     ///< epoll: an event came while a poll was not there
+    static constexpr u16 missed = 512;     ///< epoll: an event came while a poll was away
+    static constexpr u16 one_away = 1024;  ///< epoll: from here on, a count of such polls
 
     CompletionList readers; ///< in the engine's hands; those that wait for input, and all others
     CompletionList writers; ///< epoll: those that wait for room

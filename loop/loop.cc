@@ -58,8 +58,7 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
         close();
         return error;
     }
-    i32 result = workers_.open(*this, options.workers_max);
-    result = result == 0 ? waits_.open(*this) : result;
+    const i32 result = open_jobs();
     if (result != 0) {
         close();
     }
@@ -71,8 +70,7 @@ void Loop::close() noexcept {
     OXBOW_CHECK(active_ == 0, "Loop::close with operations in flight: drain first");
     OXBOW_CHECK(pools_ == nullptr, "Loop::close before BufferPool::close");
     // Workers may still be about to hand in results, and to write to the eventfd.
-    workers_.close();
-    waits_.close();
+    close_jobs();
     if (engine_ != nullptr) {
         engine_->detach(*this);
     }
@@ -329,17 +327,6 @@ void Loop::await_buffer(Completion& completion) noexcept {
     ++statistics_.buffer_waits;
     completion.state = State::awaiting_buffer;
     completion.arguments.managed.pool->waiters.push(completion);
-}
-
-void Loop::perform_on_worker(Completion& completion) noexcept {
-    completion.state = State::worker;
-    const i32 result = WaitThread::takes(completion.kind) ? waits_.submit(completion)
-                                                          : workers_.submit(completion);
-    if (result != 0) {
-        finish(completion, result);
-        return;
-    }
-    ++statistics_.worker_jobs;
 }
 
 } // namespace oxbow

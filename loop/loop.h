@@ -7,7 +7,8 @@
 // a program without a C library.
 //
 // Where things are: loop.cc submits and finishes, run.cc has the rounds, cancel.cc ends what is in
-// flight, chain.cc has what starts after something else, remote.cc what other threads do.
+// flight, chain.cc has what starts after something else, jobs.cc what other threads are given to
+// do, remote.cc what they hand in.
 #pragma once
 
 #include "async.h"
@@ -173,6 +174,12 @@ class Loop {
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
 
+    // jobs.cc
+    [[nodiscard]] i32 open_jobs() noexcept;
+    void close_jobs() noexcept;
+    [[nodiscard]] bool take_back(Completion& job) noexcept;
+    [[nodiscard]] Completion* take_back_on(i32 fd) noexcept;
+
     // run.cc
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
@@ -211,6 +218,7 @@ class Loop {
     // remote.cc
     void wake() noexcept;
     void take_remote() noexcept;
+    void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
     [[nodiscard]] bool has_remote_work() const noexcept {
         return !posted_.empty() || !worker_results_.empty() || !worker_ends_.empty() ||

@@ -13,6 +13,8 @@
 
 namespace oxbow {
 
+constexpr char detail::transfers_part = 0; // needs.h
+
 namespace {
 
 /// Whether a pipe has refused RWF_NOSIGNAL: then the kernel is older, and is not asked again.

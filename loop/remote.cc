@@ -45,6 +45,14 @@ void Async::notify() noexcept {
     }
 }
 
+void Async::close() noexcept {
+    OXBOW_CHECK(waiting == nullptr, "Async::close while an operation waits for it");
+    if (load_relaxed(&queued_) != 0) {
+        loop_->take_notifications();
+    }
+    notified = false;
+}
+
 void Loop::start_notification(Completion& completion) noexcept {
     Async& async = *completion.arguments.notification.async;
     OXBOW_CHECK(async.waiting == nullptr, "two operations wait for one Async");
@@ -74,9 +82,13 @@ void Loop::take_remote() noexcept {
         ++statistics_.submitted;
         finish(*at, 0);
     }
-    Async* next_async = nullptr;
-    for (Async* at = notified_.take_all(); at != nullptr; at = next_async) {
-        next_async = at->next;
+    take_notifications();
+}
+
+void Loop::take_notifications() noexcept {
+    Async* next = nullptr;
+    for (Async* at = notified_.take_all(); at != nullptr; at = next) {
+        next = at->next;
         // From here on a notification queues it again, so that none is missed between this and the
         // callback.
         (void)exchange(&at->queued_, u32{0});

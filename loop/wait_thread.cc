@@ -8,6 +8,7 @@
 #include "../syscall/call_time.h"
 #include "../syscall/time.h"
 #include "loop.h"
+#include "needs.h"
 
 namespace oxbow {
 
@@ -72,12 +73,11 @@ void mark_as_ended(Completion& job) noexcept {
     return result;
 }
 
-void wake_next(const abi::FutexWaiter& waiter) noexcept {
-    if ((waiter.flags & abi::futex2_flag::private_flag) != 0) {
-        (void)kernel::futex_wake(word_at(waiter), 1);
-    } else {
-        (void)kernel::futex_wake_shared(word_at(waiter), 1);
-    }
+/// How many that were: none or one.
+i32 wake_next(const abi::FutexWaiter& waiter) noexcept {
+    return (waiter.flags & abi::futex2_flag::private_flag) != 0
+               ? kernel::futex_wake(word_at(waiter), 1)
+               : kernel::futex_wake_shared(word_at(waiter), 1);
 }
 
 /// futex_waitv itself never says -EPERM: a sandbox does, of calls that it does not know.
@@ -425,7 +425,24 @@ void WaitThread::end_woken(const Turn& turn, u32 last, CompletionQueue& ended) n
         if (turn.jobs[i] != nullptr) {
             end(*turn.jobs[i], static_cast<i32>(turn.words[i]), ended);
         } else {
-            wake_next(turn.waiters[i]); // its job was taken back: the wake is somebody else's
+            pass_on(turn.waiters[i], ended);
+        }
+    }
+}
+
+/// A wake for a job that was taken back is for whoever waits next on that futex: in the kernel, or,
+/// since the last turn began, in the list.
+void WaitThread::pass_on(const abi::FutexWaiter& waiter, CompletionQueue& ended) noexcept {
+    if (wake_next(waiter) > 0) {
+        return;
+    }
+    for (Completion* job = jobs_.first(); job != nullptr; job = job->next) {
+        const u32 count = job->kind == Kind::waitid ? 0 : words_of(*job);
+        for (u32 i = 0; i < count; ++i) {
+            if (is_same_futex(waiter_of(*job, i), waiter)) {
+                end(*job, static_cast<i32>(i), ended);
+                return;
+            }
         }
     }
 }
@@ -445,5 +462,18 @@ void WaitThread::end_changed(const Turn& turn, CompletionQueue& ended) noexcept 
         }
     }
 }
+
+// ---- What the loop refers to -------------------------------------------------------------------
+
+constexpr char detail::wait_thread_part = 0;
+
+constexpr detail::JobCalls<WaitThread> detail::wait_thread_calls = {
+    .open = [](WaitThread& pool, Loop& loop, u32) noexcept { return pool.open(loop); },
+    .close = [](WaitThread& pool) noexcept { pool.close(); },
+    .submit = [](WaitThread& pool, Completion& job) noexcept { return pool.submit(job); },
+    .remove = [](WaitThread& pool, Completion& job) noexcept { return pool.remove(job); },
+    .take_if = [](WaitThread& pool, bool (*wanted)(const Completion& job, void* context) noexcept,
+                  void* context) noexcept { return pool.take_if(wanted, context); },
+};
 
 } // namespace oxbow

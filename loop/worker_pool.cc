@@ -2,6 +2,7 @@
 #include "worker_pool.h"
 
 #include "loop.h"
+#include "needs.h"
 #include "perform.h"
 
 namespace oxbow {
@@ -163,5 +164,19 @@ Completion* WorkerPool::next_job() noexcept {
         --idle_;
     }
 }
+
+// ---- What the loop refers to -------------------------------------------------------------------
+
+constexpr char detail::worker_pool_part = 0;
+
+constexpr detail::JobCalls<WorkerPool> detail::worker_pool_calls = {
+    .open = [](WorkerPool& pool, Loop& loop,
+               u32 workers_max) noexcept { return pool.open(loop, workers_max); },
+    .close = [](WorkerPool& pool) noexcept { pool.close(); },
+    .submit = [](WorkerPool& pool, Completion& job) noexcept { return pool.submit(job); },
+    .remove = [](WorkerPool& pool, Completion& job) noexcept { return pool.remove(job); },
+    .take_if = [](WorkerPool& pool, bool (*wanted)(const Completion& job, void* context) noexcept,
+                  void* context) noexcept { return pool.take_if(wanted, context); },
+};
 
 } // namespace oxbow

@@ -392,7 +392,6 @@ EPOLL_TEST(epoll_does_not_spin_on_a_dead_connection) {
     Pair pair = Pair::sockets();
     char data[8];
     Logged read;
-    Logged other;
     submit(loop, read, op::recv(pair[0], data, sizeof(data)));
     run_rounds(loop, 2);
     pair.close(1);

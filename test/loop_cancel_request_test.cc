@@ -310,6 +310,36 @@ LOOP_TEST(loop_cancel_of_what_waits_for_a_buffer) {
     pool.close();
 }
 
+LOOP_TEST(loop_cancel_of_an_open_that_blocks) {
+    // Nobody reads the pipe, so opening it for writing waits.
+    char path[256];
+    temp_path(path);
+    CHECK_OK(kernel::mknodat(abi::at_fdcwd, path, abi::file_mode::fifo | 0600, 0));
+    for (u32 rounds = 0; rounds < 4; ++rounds) {
+        Logged open;
+        Logged request;
+        submit(loop, open, op::openat(abi::at_fdcwd, path, abi::open_flag::write_only));
+        run_rounds(loop, rounds);
+        submit(loop, request, op::cancel(open.completion));
+        run_until_ended(loop, request);
+        Fd reader;
+        if (row.is_epoll() && request.last.is(Errno::ealready)) {
+            // A worker is in open(2), from which only a signal could call it back. The ring sends
+            // its own workers one.
+            reader = Fd(CHECK_OK(kernel::openat(
+                abi::at_fdcwd, path, abi::open_flag::read_only | abi::open_flag::nonblock)));
+        }
+        run_until_ended(loop, open);
+        CHECK_EQ(open.count, 1u);
+        if (open.last.ok()) {
+            CHECK_ERRNO(request.last.value, Errno::ealready);
+            CHECK_OK(kernel::close(open.last.fd()));
+        } else {
+            CHECK_ERRNO(open.last.value, Errno::ecanceled);
+        }
+    }
+}
+
 LOOP_TEST(loop_cancel_of_a_job_that_has_not_begun) {
     // A path that nobody opens for writing keeps whoever opens it for reading. Where files are a
     // matter of workers, that one is the only worker there is.

@@ -175,6 +175,7 @@ LOOP_TEST(loop_close_finds_what_waits_elsewhere) {
     CHECK_EQ(timer.count, 0u);
     CHECK_EQ(pool.held(), 1u);
     pool.give_back(holder.last);
+    end_all(loop);
     pool.close();
     end_all(loop);
 }
@@ -323,7 +324,69 @@ LOOP_TEST(loop_close_and_the_number_is_used_anew) {
         run_until_ended(loop, anew.receive);
         CHECK_EQ(anew.receive.last.value, 5);
         CHECK_BYTES(anew.got, "fresh", 5);
+        write_text(anew.far, "more");
         run_until(loop, [&]() noexcept { return anew.poll.count != 0; });
+    }
+}
+
+LOOP_TEST(loop_close_of_what_is_open_elsewhere_too) {
+    // The file lives on, so its events go on; but not to whoever has the number now.
+    SocketPair old = make_socket_pair();
+    const Fd elsewhere(CHECK_OK(kernel::dup(old.near)));
+    char got[8] = {};
+    Logged receive;
+    Completion close;
+    Reopening anew;
+    anew.fd = old.near;
+    submit(loop, receive, op::recv(old.near, got, sizeof(got)));
+    run_rounds(loop, 2);
+    loop.submit(close, op::close(old.near.release()), on<&Reopening::closed>(anew));
+    run_until(loop, [&]() noexcept { return anew.near >= 0; });
+    CHECK_ERRNO(receive.last.value, Errno::ecanceled);
+    run_rounds(loop, 2);
+    write_text(old.far, "stale");
+    run_rounds(loop, 3);
+    CHECK_EQ(anew.receive.count + anew.poll.count, 0u);
+    CHECK_READS(elsewhere, "stale");
+    write_text(anew.far, "fresh");
+    run_until_ended(loop, anew.receive);
+    CHECK_BYTES(anew.got, "fresh", 5);
+    write_text(anew.far, "more");
+    run_until(loop, [&]() noexcept { return anew.poll.count != 0; });
+}
+
+LOOP_TEST(loop_close_behind_its_back) {
+    // Between two operations a descriptor may be closed by other means, and its number be another
+    // file's, while the old file lives on.
+    for (u32 i = 0; i < 2; ++i) {
+        SocketPair old = make_socket_pair();
+        const Fd elsewhere(CHECK_OK(kernel::dup(old.near)));
+        const i32 number = old.near;
+        char got[8] = {};
+        Logged receive;
+        submit(loop, receive, op::recv(old.near, got, sizeof(got)));
+        run_rounds(loop, 2);
+        write_text(old.far, "before");
+        run_until_ended(loop, receive);
+        old.near.close();
+        SocketPair pair = make_socket_pair();
+        CHECK_EQ(static_cast<i32>(pair.near), number);
+        Logged poll;
+        submit(loop, receive, op::recv(pair.near, got, sizeof(got)));
+        submit(loop, poll, op::poll(pair.near, abi::poll_event::in));
+        run_rounds(loop, i == 0 ? 2 : 0);
+        write_text(old.far, "stale");
+        run_rounds(loop, 3);
+        CHECK_EQ(receive.count, 1u);
+        CHECK_EQ(poll.count, 0u);
+        write_text(pair.far, "fresh");
+        run_until(loop, [&]() noexcept { return receive.count == 2; });
+        CHECK_EQ(receive.last.value, 5);
+        CHECK_BYTES(got, "fresh", 5);
+        write_text(pair.far, "more"); // the other one may have taken all before it was seen
+        run_until_ended(loop, poll);
+        CHECK_EQ(poll.last.value, static_cast<i32>(abi::poll_event::in));
+        CHECK_READS(elsewhere, "stale");
     }
 }
 

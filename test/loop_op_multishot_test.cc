@@ -480,8 +480,9 @@ LOOP_TEST(loop_op_poll) {
     CHECK_EQ(ended.count, 0u);
     pair.far.close();
     run_until_ended(loop, ended);
-    CHECK_EQ(ended.last.value & (event::hup | event::rdhup), event::hup | event::rdhup);
-    CHECK_EQ(ended.last.value & event::in, 0u); // not asked for
+    CHECK_EQ(static_cast<u32>(ended.last.value) & (event::hup | event::rdhup),
+             event::hup | event::rdhup);
+    CHECK_EQ(static_cast<u32>(ended.last.value) & event::in, 0u); // not asked for
     const Fd file = make_file();
     CHECK_EQ(perform_on(loop, op::poll(file, event::in)).value, event::in);
     CHECK_EQ(perform_on(loop, op::poll(file, event::in | event::out)).value,
@@ -500,7 +501,7 @@ LOOP_TEST(loop_op_poll_multishot) {
         const u32 before = poll.count;
         write_text(pair.far, "abc");
         run_until(loop, [&]() noexcept { return poll.count > before; });
-        CHECK_EQ(poll.last.value & event::in, event::in);
+        CHECK_EQ(static_cast<u32>(poll.last.value) & event::in, event::in);
         CHECK(poll.last.more());
         CHECK_READS(pair.near, "abc");
         run_a_little(loop);

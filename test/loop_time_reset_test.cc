@@ -222,6 +222,36 @@ LOOP_TEST(loop_time_deadline_that_is_met) {
     }
 }
 
+LOOP_TEST(loop_time_deadline_that_is_met_is_forgotten) {
+    // It passes while the completion is the caller's again, or does something else.
+    SocketPair pair = make_socket_pair();
+    char got[8] = {};
+    Logged poisoned;
+    Logged reused;
+    submit(loop, poisoned, with_timeout(op::recv(pair.near, got, 4), 3 * ms));
+    submit(loop, reused, with_timeout(op::recv(pair.near, got, 4), 3 * ms));
+    write_text(pair.far, "12345678");
+    run_until_ended(loop, poisoned);
+    run_until_ended(loop, reused);
+    if (poisoned.last.value != 4 || reused.last.value != 4) {
+        return; // the machine was too slow for this to mean anything
+    }
+    u8* const memory = reinterpret_cast<u8*>(&poisoned.completion);
+    for (usize i = 0; i < sizeof(poisoned.completion); ++i) {
+        memory[i] = 0xa5;
+    }
+    submit(loop, reused, op::recv(pair.near, got, 4));
+    CHECK_EQ(loop.run_for(5 * ms), 0);
+    CHECK_EQ(poisoned.count, 1u);
+    CHECK_EQ(reused.count, 1u);
+    for (usize i = 0; i < sizeof(poisoned.completion); ++i) {
+        CHECK_EQ(memory[i], 0xa5);
+    }
+    write_text(pair.far, "rest");
+    run_until(loop, [&]() noexcept { return reused.count == 2; });
+    CHECK_EQ(reused.last.value, 4);
+}
+
 LOOP_TEST(loop_time_deadline_of_a_multishot) {
     SocketPair pair = make_socket_pair();
     BufferPool pool;

@@ -231,13 +231,23 @@ struct Periodic {
     u32 until = 0;   ///< periods
     u32 periods = 0; ///< that have been told
     u32 results = 0;
+    u64 first_due_ns = 0;
 
     Action ended(Loop& loop, Completion& completion, Result result) noexcept {
         if (!result.ok()) {
             CHECK_ERRNO(result.value, Errno::ecanceled);
             return Action::disarm;
         }
-        ++results;
+        // Whenever the callbacks come, the times at which they are due are whole periods apart.
+        const u64 due_ns = completion.deadline.deadline_ns;
+        if (results++ == 0) {
+            first_due_ns = due_ns;
+        }
+        u64 apart_ns = due_ns - first_due_ns;
+        while (apart_ns >= period_ns) {
+            apart_ns -= period_ns;
+        }
+        CHECK_EQ(apart_ns, 0u);
         CHECK_GE(result.value, 1);
         periods += result.count();
         // The n-th period ends n periods after the beginning, however late those before were told.

@@ -77,6 +77,22 @@ void end_cancelled(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// Whether an operation that ends with this error in the kernel is begun once more, or waits.
+[[nodiscard]] bool goes_on_after(const Completion& completion, i32 value) noexcept {
+    switch (value) {
+    case -static_cast<i32>(Errno::eagain):
+        return true;
+    case -static_cast<i32>(Errno::einprogress):
+        return completion.kind == Kind::connect;
+    case -static_cast<i32>(Errno::enobufs):
+        return is_managed(completion.kind);
+    case -static_cast<i32>(Errno::enxio):
+        return opens(completion.kind) && !completion.has(half_done);
+    default:
+        return false;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -92,8 +108,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
-    if (cancelled &&
-        (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
+    if (cancelled && goes_on_after(completion, value)) {
         end_cancelled(loop, completion);
         return;
     }

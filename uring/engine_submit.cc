@@ -395,9 +395,13 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
             submit_poll(loop, completion);
         }
         return;
-    case Fallback::waitid:
-        if ((completion.arguments.wait.options & abi::wait_option::nohang) != 0) {
-            loop.finish(completion, perform(completion, Patience::blocks));
+    case Fallback::waitid: {
+        // Asked first: a process that is no child of ours (-ECHILD) has a descriptor, too, and the
+        // poll of that one would wait for nothing that comes.
+        ++loop.counters().syscalls;
+        const i32 value = perform(completion, Patience::none);
+        if (value != -Errno::eagain) {
+            loop.finish(completion, value);
             return;
         }
         if (open_process(completion)) {
@@ -406,7 +410,9 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
             return;
         }
         completion.fd = -1;
-        [[fallthrough]];
+        loop.perform_on_worker(completion);
+        return;
+    }
     default:
         loop.perform_on_worker(completion);
         return;

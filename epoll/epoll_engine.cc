@@ -166,26 +166,34 @@ void Poller::deliver(Completion& operation, i32 value, u32 flags) noexcept {
 
 /// The callback has seen a result, and there may be more.
 void Poller::resume(Completion& operation) noexcept {
+    FdSlot& slot = loop_->slot_of(operation);
+    const bool is_poll = operation.kind == Kind::poll_multishot;
+    if (is_poll) {
+        count_away(slot, false);
+    }
     if (operation.has(Completion::cancelled)) {
         finish(operation, -Errno::ecanceled);
         return;
     }
-    FdSlot& slot = loop_->slot_of(operation);
-    if (operation.kind != Kind::poll_multishot) {
-        enter(slot.readers, operation, true);
-        watch(slot, operation.fd, events_of(operation));
-        if (slot.has(FdSlot::readable)) {
-            // Not at once: others have their turn first.
-            enlist(slot, operation.fd);
-        }
-        return;
+    // In front, as if it had never left; but what has begun to gather bytes must get the next ones.
+    Completion* const first = is_poll ? nullptr : first_in_order(slot, slot.readers);
+    const bool has_begun = first != nullptr && transfers_all(first->kind) && first->value > 0;
+    if (has_begun) {
+        slot.readers.remove(*first);
     }
-    slot.set(FdSlot::aside);
-    enter(slot.readers, operation, false);
-    if (slot.has(FdSlot::missed)) {
-        // The kernel tells again what holds now. Others that are not back yet may miss that, too.
-        slot.set(FdSlot::untold);
-        if (count_present(slot) >= slot.in_flight) {
+    enter(slot.readers, operation, !is_poll);
+    if (has_begun) {
+        slot.readers.push_front(*first);
+    }
+    if (!is_poll && slot.has(FdSlot::readable)) {
+        enlist(slot, operation.fd); // not at once: others have their turn first
+    }
+    if (is_poll) {
+        slot.set(FdSlot::aside);
+        if (slot.has(FdSlot::missed)) {
+            slot.set(FdSlot::untold); // the kernel tells again what holds now
+        }
+        if (!is_away(slot)) {
             slot.clear(FdSlot::missed);
         }
     }
