@@ -10,7 +10,9 @@
 // - The cancel of what may be done at this moment; what waits for sure can be cancelled at once.
 // - How often a poll_multishot tells the same, and the numbers of descriptors and buffers.
 // - The counts of timers: a loaded machine misses periods.
-// - writev of no bytes to a datagram socket: the ring sends an empty one, writev(2) none.
+// - writev of no bytes: the ring asks the file, which may be a socket that sends an empty datagram
+// or
+//   says EPIPE; writev(2) does not.
 #include "../loop/buffer_pool.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/abi_uring_register.h"
@@ -265,6 +267,10 @@ bool Run::is_settled(Slot& slot) noexcept {
     if (slot.behind != nobody && slots_[slot.behind].ends == slot.behind_ends) {
         return true; // it has not begun
     }
+    if (takes_buffers(slot.call) &&
+        pools_[slot.pool].pool.held() >= pools_[slot.pool].pool.count()) {
+        return true; // it waits for a buffer
+    }
     if (slot.ends_by_itself) {
         return false;
     }
@@ -280,10 +286,6 @@ bool Run::is_settled(Slot& slot) noexcept {
         return slot.results != 0 || ready_for(thing.fd[slot.end], event::in) == 0;
     default:
         break;
-    }
-    if (takes_buffers(slot.call) &&
-        pools_[slot.pool].pool.held() >= pools_[slot.pool].pool.count()) {
-        return true; // it waits for a buffer
     }
     return ready_for(thing.fd[slot.end], writes(slot.call) ? event::out : event::in) == 0;
 }
@@ -390,8 +392,6 @@ i32 Run::normalised(Slot& slot, i32 value) noexcept {
     }
     if (slot.call == Call::splice) {
         into(thing, 0).taken += static_cast<u32>(value);
-        Thing& to = things_[slot.number];
-        to.from[to.kind == Kind::pipe ? 1 : 0].cut = true; // its pattern is another's
     }
     return value;
 }
@@ -744,7 +744,7 @@ void Run::submit(const Step& step) noexcept {
         (all && (thing.kind == Kind::datagram || thing.kind == Kind::counter)) ||
         (call == Call::recvmsg_multishot && thing.kind != Kind::datagram) ||
         (call == Call::read_multishot && thing.kind == Kind::datagram) ||
-        (call == Call::writev && thing.kind == Kind::datagram && step.bytes == 0) ||
+        (call == Call::writev && step.bytes == 0) ||
         (into_pool && (!pools_[step.pool].pool.is_open() || pools_[step.pool].user != nobody))) {
         return;
     }
@@ -818,6 +818,7 @@ void Run::submit(const Step& step) noexcept {
         slot.number = static_cast<u64>(target - things_);
         operation = op::splice(&slot.splice);
         target->from[to].write_begun = true;
+        target->from[to].cut = true; // its pattern will be another's
         target->from[to].writer = step.slot;
         sane.flags &= static_cast<u8>(~Step::chained); // it has to be now
     } else {

@@ -115,6 +115,9 @@ struct KindInfo {
     return kind == Kind::splice || kind == Kind::tee;
 }
 
+/// Whether nobody can wait for it: a regular file, a directory, a disk.
+[[nodiscard]] bool is_file(i32 fd) noexcept;
+
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
 

@@ -489,20 +489,22 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return has_room(loop) ? state.ring.get_sqe() : nullptr;
 }
 
-/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
-[[nodiscard]] static bool is_file_without_multishot(const State& state,
-                                                    const Completion& completion) noexcept {
-    if (completion.kind != Kind::read_multishot ||
-        (state.features.has(abi::Opcode::read_multishot) &&
-         completion.arguments.managed.pool->kernel_takes)) {
-        return false;
-    }
+bool is_file(i32 fd) noexcept {
     abi::Statx status = {};
     const i32 result =
-        kernel::statx(completion.fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
+        kernel::statx(fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
     const u32 type = status.mode & abi::file_mode::type_mask;
     return result == 0 && (type == abi::file_mode::regular || type == abi::file_mode::directory ||
                            type == abi::file_mode::block_device);
+}
+
+/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
+[[nodiscard]] static bool is_file_without_multishot(const State& state,
+                                                    const Completion& completion) noexcept {
+    return completion.kind == Kind::read_multishot &&
+           !(state.features.has(abi::Opcode::read_multishot) &&
+             completion.arguments.managed.pool->kernel_takes) &&
+           is_file(completion.fd);
 }
 
 void submit(Loop& loop, Completion& completion) noexcept {
