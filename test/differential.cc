@@ -450,12 +450,16 @@ void run_batch(const Profile& profile, u32 count) noexcept {
             ConfiguredLoop loop(row);
             for (u32 i = 0; i < count && wrong == count; ++i) {
                 execute(*loop, programs[i], &traces[i], other_trace);
-                wrong = agree(traces[i], other_trace) ? count : i;
+                if (!agree(traces[i], other_trace)) {
+                    wrong = i;
+                    // Now, since a loop that cannot be drained fails where it is closed.
+                    print_program(programs[i]);
+                    print_trace(reference().name, traces[i]);
+                    print_trace(row.name, other_trace);
+                }
             }
         }
         if (wrong != count) {
-            print_trace(reference().name, traces[wrong]);
-            print_trace(row.name, other_trace);
             tell(row, programs[wrong], profile);
         }
     }

@@ -6,7 +6,8 @@
 //   come before or behind. (A read of what is empty, and then one write, is fine.)
 // - How much of a large write had gone when it was cut: only that it was some, and that just so
 //   many bytes arrive. The same for reads of a direction in which one is under way.
-// - Sends to a TCP socket that is closed: whether the reset is there yet.
+// - Sends to a TCP socket that is closed: whether the reset is there yet. To a datagram socket that
+//   is closed: the kernel throws away what had come from there (unix_dgram_disconnected).
 // - The cancel of what may be done at this moment; what waits for sure can be cancelled at once.
 // - How often a poll_multishot tells the same, and the numbers of descriptors and buffers.
 // - The counts of timers: a loaded machine misses periods.
@@ -79,6 +80,7 @@ struct Slot {
     u8 rearms;
     u8 hold;
     bool ends_by_itself;
+    bool expires;
     bool waits;      ///< for what was not there when it was submitted
     u8 behind;       ///< slot that it is chained to, or nobody
     u32 behind_ends; ///< its `ends` then
@@ -266,6 +268,9 @@ bool Run::has_arrived(const Thing& thing) noexcept {
 bool Run::is_settled(Slot& slot) noexcept {
     if (slot.behind != nobody && slots_[slot.behind].ends == slot.behind_ends) {
         return true; // it has not begun
+    }
+    if (slot.expires) {
+        return false;
     }
     if (takes_buffers(slot.call) &&
         pools_[slot.pool].pool.held() >= pools_[slot.pool].pool.count()) {
@@ -568,7 +573,7 @@ bool Run::may_read(Thing& thing, u32 end) noexcept {
 
 bool Run::may_write(Thing& thing, u32 end, u32 bytes) noexcept {
     if (thing.fd[end] < 0 || (thing.kind == Kind::pipe && end != 1) ||
-        (thing.kind == Kind::tcp && thing.torn)) {
+        ((thing.kind == Kind::tcp || thing.kind == Kind::datagram) && thing.torn)) {
         return false;
     }
     Direction& direction = thing.from[end];
@@ -844,6 +849,7 @@ void Run::submit(const Step& step) noexcept {
     if (into_pool) {
         pools_[step.pool].user = step.slot;
     }
+    slot.expires = false;
     slot.waits = (reads(call) && into(thing, end).was_empty && call != Call::splice) ||
                  call == Call::timer_far;
     const bool is_chained =
@@ -852,7 +858,7 @@ void Run::submit(const Step& step) noexcept {
         operation = with_timeout(operation, u64{1'000'000'000'000});
     } else if (slot.waits && !timed && !is_chained && (step.flags & Step::short_time) != 0) {
         operation = with_timeout(operation, 500'000);
-        slot.ends_by_itself = true;
+        slot.expires = true;
         slot.rearms = 0;
         start(slot, sane, operation);
         quiet();
@@ -1070,6 +1076,7 @@ void Run::cancel(const Step& step) noexcept {
     } else if (&request != &target && !request.busy) {
         request.call = Call::nop;
         request.ends_by_itself = true;
+        request.expires = false;
         request.rearms = 0;
         start(request, step, op::cancel(target.completion));
     }
@@ -1086,6 +1093,7 @@ void Run::cancel_fd(const Step& step) noexcept {
     }
     request.call = Call::nop;
     request.ends_by_itself = true;
+    request.expires = false;
     request.rearms = 0;
     start(request, step,
           step.what == Do::cancel_fd ? op::cancel_fd(thing.fd[step.end]) : op::cancel_all());
@@ -1103,6 +1111,7 @@ void Run::close(const Step& step) noexcept {
     tell_file(thing);
     request.call = Call::nop;
     request.ends_by_itself = true;
+    request.expires = false;
     request.rearms = 0;
     start(request, step, op::close(thing.fd[end]));
     close_end(thing, end);
