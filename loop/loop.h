@@ -126,8 +126,8 @@ class Loop {
     /// Does the operation on a worker thread, or lets the thread that waits wait for it, and
     /// finishes with what comes of it; the completion is in no list of the engine's.
     void perform_on_worker(Completion& completion) noexcept;
-    /// From a worker thread: the job's value is written.
-    void worker_done(Completion& completion) noexcept;
+    /// From a worker thread: the job's value is written. `met_end`: the end came behind it.
+    void worker_done(Completion& completion, bool met_end = false) noexcept;
 
     /// Asks anew for what a parked request asks for.
     void restart_cancel(Completion& request) noexcept;
@@ -218,9 +218,11 @@ class Loop {
     // remote.cc
     void wake() noexcept;
     void take_remote() noexcept;
+    void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
     [[nodiscard]] bool has_remote_work() const noexcept {
-        return !posted_.empty() || !worker_results_.empty() || !notified_.empty();
+        return !posted_.empty() || !worker_results_.empty() || !worker_ends_.empty() ||
+               !notified_.empty();
     }
 
     const Engine* engine_ = nullptr;
@@ -237,6 +239,7 @@ class Loop {
     i32 wake_fd_ = -1;
     RemoteQueue<Completion> posted_;
     RemoteQueue<Completion> worker_results_;
+    RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
     RemoteQueue<Async> notified_;
     FdTable fds_;
     FdSlot unattached_;

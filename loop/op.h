@@ -411,7 +411,8 @@ template <class Caller = void>
 }
 
 /// A result with more() each time that one of `events` comes anew, until it is cancelled or fails.
-/// Edge-triggered: read until there is no more before you rely on the next.
+/// Edge-triggered: read until there is no more before you rely on the next. (On an io_uring before
+/// 5.13 it may come again, each millisecond, as long as something is there.)
 [[nodiscard]] inline Operation poll_multishot(i32 fd, u32 events) noexcept {
     Operation operation = poll(fd, events);
     operation.kind = Kind::poll_multishot;

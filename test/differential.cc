@@ -429,16 +429,17 @@ constinit Trace traces[batch_max] = {};
 constinit Trace other_trace = {};
 
 void run_batch(const Profile& profile, u32 count) noexcept {
+    u32 faulty = count;
     {
         ConfiguredLoop loop(reference());
-        for (u32 i = 0; i < count; ++i) {
+        for (u32 i = 0; i < count && faulty == count; ++i) {
             execute(*loop, programs[i], nullptr, traces[i]);
+            faulty = traces[i].fault == nullptr ? count : i;
         }
     }
-    for (u32 i = 0; i < count; ++i) {
-        if (traces[i].fault != nullptr) {
-            tell(reference(), programs[i], profile);
-        }
+    if (faulty != count) {
+        print_trace(reference().name, traces[faulty]);
+        tell(reference(), programs[faulty], profile);
     }
     for (const LoopConfiguration& row : loop_configurations) {
         if (&row == &reference()) {

@@ -10,6 +10,9 @@
 // - The cancel of what may be done at this moment; what waits for sure can be cancelled at once.
 // - How often a poll_multishot tells the same, and the numbers of descriptors and buffers.
 // - The counts of timers: a loaded machine misses periods.
+// - writev of no bytes: the ring asks the file, which may be a socket that sends an empty datagram
+// or
+//   says EPIPE; writev(2) does not.
 #include "../loop/buffer_pool.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/abi_uring_register.h"
@@ -30,7 +33,7 @@ constexpr u32 messages_max = 12;    // of a datagram socket
 constexpr u32 period = 4093;        // of the pattern
 constexpr u32 large_bytes = 20'000; // from here on a write may wait for its reader
 constexpr u32 pattern_bytes = 256'000 + period;
-constexpr u64 stuck_ns = 3'000'000'000;
+constexpr u64 stuck_ns = 1'500'000'000;
 constexpr u64 behind_ns = 100'000'000; // for what another engine has told already
 
 // ---- Things
@@ -76,6 +79,7 @@ struct Slot {
     u8 rearms;
     u8 hold;
     bool ends_by_itself;
+    bool waits;      ///< for what was not there when it was submitted
     u8 behind;       ///< slot that it is chained to, or nobody
     u32 behind_ends; ///< its `ends` then
     u32 ends;
@@ -263,6 +267,10 @@ bool Run::is_settled(Slot& slot) noexcept {
     if (slot.behind != nobody && slots_[slot.behind].ends == slot.behind_ends) {
         return true; // it has not begun
     }
+    if (takes_buffers(slot.call) &&
+        pools_[slot.pool].pool.held() >= pools_[slot.pool].pool.count()) {
+        return true; // it waits for a buffer
+    }
     if (slot.ends_by_itself) {
         return false;
     }
@@ -278,10 +286,6 @@ bool Run::is_settled(Slot& slot) noexcept {
         return slot.results != 0 || ready_for(thing.fd[slot.end], event::in) == 0;
     default:
         break;
-    }
-    if (takes_buffers(slot.call) &&
-        pools_[slot.pool].pool.held() >= pools_[slot.pool].pool.count()) {
-        return true; // it waits for a buffer
     }
     return ready_for(thing.fd[slot.end], writes(slot.call) ? event::out : event::in) == 0;
 }
@@ -309,11 +313,15 @@ void Run::quiet() noexcept {
             fault("Loop::run failed");
             break;
         }
+        const u64 waited_ns = now_ns() - begin_ns;
         if (callbacks > 0) {
             calm = 0;
+            if (waited_ns > stuck_ns) {
+                fault("callbacks never end");
+                break;
+            }
             continue;
         }
-        const u64 waited_ns = now_ns() - begin_ns;
         const bool behind = expected_ != nullptr && trace_->quiets < expected_->quiets &&
                             trace_->count < expected_->counts[trace_->quiets] &&
                             waited_ns < behind_ns;
@@ -384,8 +392,6 @@ i32 Run::normalised(Slot& slot, i32 value) noexcept {
     }
     if (slot.call == Call::splice) {
         into(thing, 0).taken += static_cast<u32>(value);
-        Thing& to = things_[slot.number];
-        to.from[to.kind == Kind::pipe ? 1 : 0].cut = true; // its pattern is another's
     }
     return value;
 }
@@ -738,6 +744,7 @@ void Run::submit(const Step& step) noexcept {
         (all && (thing.kind == Kind::datagram || thing.kind == Kind::counter)) ||
         (call == Call::recvmsg_multishot && thing.kind != Kind::datagram) ||
         (call == Call::read_multishot && thing.kind == Kind::datagram) ||
+        (call == Call::writev && step.bytes == 0) ||
         (into_pool && (!pools_[step.pool].pool.is_open() || pools_[step.pool].user != nobody))) {
         return;
     }
@@ -811,6 +818,7 @@ void Run::submit(const Step& step) noexcept {
         slot.number = static_cast<u64>(target - things_);
         operation = op::splice(&slot.splice);
         target->from[to].write_begun = true;
+        target->from[to].cut = true; // its pattern will be another's
         target->from[to].writer = step.slot;
         sane.flags &= static_cast<u8>(~Step::chained); // it has to be now
     } else {
@@ -836,12 +844,13 @@ void Run::submit(const Step& step) noexcept {
     if (into_pool) {
         pools_[step.pool].user = step.slot;
     }
-    const bool waits = reads(call) && into(thing, end).was_empty && call != Call::splice;
+    slot.waits = (reads(call) && into(thing, end).was_empty && call != Call::splice) ||
+                 call == Call::timer_far;
     const bool is_chained =
         (sane.flags & Step::chained) != 0 && step.other != step.slot && slots_[step.other].busy;
     if (!of_file && !timed && (step.flags & Step::long_time) != 0) {
         operation = with_timeout(operation, u64{1'000'000'000'000});
-    } else if (waits && !is_chained && (step.flags & Step::short_time) != 0) {
+    } else if (slot.waits && !timed && !is_chained && (step.flags & Step::short_time) != 0) {
         operation = with_timeout(operation, 500'000);
         slot.ends_by_itself = true;
         slot.rearms = 0;
@@ -1049,8 +1058,10 @@ void Run::cancel(const Step& step) noexcept {
     Slot& target = slots_[step.other];
     Slot& request = slots_[step.slot];
     const bool begun = target.behind == nobody || slots_[target.behind].ends != target.behind_ends;
-    const bool waits = target.busy && (!begun || (!target.ends_by_itself && is_settled(target) &&
-                                                  target.call != Call::timer_every));
+    const Thing& thing = things_[target.object];
+    const bool untouched = target.call == Call::timer_far ||
+                           (reads(target.call) && !thing.from[1 - target.end].write_begun);
+    const bool waits = target.busy && (!begun || (target.waits && untouched));
     if (!target.fresh || (step.flags & Step::early) == 0 || !waits) {
         quiet();
     }
@@ -1060,8 +1071,7 @@ void Run::cancel(const Step& step) noexcept {
         request.call = Call::nop;
         request.ends_by_itself = true;
         request.rearms = 0;
-        Step sane = step;
-        start(request, sane, op::cancel(target.completion));
+        start(request, step, op::cancel(target.completion));
     }
     quiet();
 }

@@ -403,7 +403,6 @@ LOOP_TEST(loop_untested_signals) {
     u8 data[8];
     Logged receive;
     Logged timer;
-    Logged file;
     submit(loop, receive, op::recv(pair.near, data, sizeof(data)));
     CHECK_OK(kernel::setitimer(abi::interval_timer::real, &often));
     const u64 start_ns = now_ns();

@@ -278,22 +278,36 @@ void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool a
 [[nodiscard]] bool may_be_untrue(const Completion& completion) noexcept {
     constexpr u32 doubtful =
         abi::poll_event::pri | abi::poll_event::rdband | abi::poll_event::wrband;
-    return (completion.kind == Kind::poll || completion.kind == Kind::poll_multishot) &&
-           (completion.arguments.poll.events & doubtful) != 0;
+    return (completion.arguments.poll.events & doubtful) != 0;
 }
 
-/// Asks what of a poll holds. A poll of which nothing does goes on.
-void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
-    ++loop.counters().syscalls;
-    const i32 value = perform(completion, Patience::none);
-    if (value == -Errno::eagain) {
-        if (!armed) {
+/// What of `value` a poll was asked for: since 5.13 the ring tells of rdhup in any case
+/// (io_uring/poll.c, IO_POLL_UNMASK). What may be untrue is asked for. A poll of which nothing is
+/// left goes on.
+void take_events(Loop& loop, Completion& completion, i32 value, bool armed) noexcept {
+    constexpr u32 always = abi::poll_event::err | abi::poll_event::hup | abi::poll_event::nval;
+    const u32 told = static_cast<u32>(value);
+    const u32 wanted = told & (completion.arguments.poll.events | always);
+    value = wanted != 0 ? static_cast<i32>(wanted) : -static_cast<i32>(Errno::eagain);
+    if (may_be_untrue(completion)) {
+        ++loop.counters().syscalls;
+        value = perform(completion, Patience::none);
+    }
+    if (value >= 0) {
+        take_value(loop, completion, value, 0, armed);
+    } else if (value != -Errno::eagain) {
+        take_error(loop, completion, value);
+    } else if (armed) {
+        return;
+    } else if (completion.has(Completion::cancelled)) {
+        end_cancelled(loop, completion);
+    } else {
+        // Half a connection that has ended would end the next poll at once, too.
+        if ((told & abi::poll_event::rdhup) != 0) {
+            submit_pause(loop, completion);
+        } else {
             submit_again(loop, completion);
         }
-    } else if (value < 0) {
-        take_error(loop, completion, value);
-    } else {
-        take_value(loop, completion, value, 0, armed);
     }
 }
 
@@ -318,7 +332,7 @@ void try_again(Loop& loop, Completion& completion) noexcept {
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
     const bool can_be_vain = is_send(completion.kind);
-    const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
+    const bool paused = can_pause(completion.kind) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
     } else if (can_be_vain) {
@@ -399,6 +413,13 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         }
         value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
                              Patience::ready);
+        if (value == -Errno::eagain && completion.kind == Kind::read_managed &&
+            is_file(completion.fd)) {
+            // It is not in memory, and nothing tells when it is. A worker could not take the
+            // buffer.
+            value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
+                                 Patience::blocks);
+        }
         if (value <= 0) {
             pool.untake(static_cast<u16>(id));
         } else {
@@ -447,8 +468,8 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
     }
     if (value < 0) {
         take_error(loop, completion, value);
-    } else if (may_be_untrue(completion) && !completion.has(Completion::cancelled)) {
-        take_events(loop, completion, armed);
+    } else if (completion.kind == Kind::poll || completion.kind == Kind::poll_multishot) {
+        take_events(loop, completion, value, armed);
     } else {
         take_value(loop, completion, value, flags, armed);
     }

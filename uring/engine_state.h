@@ -69,7 +69,7 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 inline constexpr u8 half_done = Completion::engine_bit_a;
 /// Splice and tee, with Completion::polls: the input is ready, and it waits for room at the output.
 inline constexpr u8 input_ready = Completion::engine_bit_a;
-/// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
+/// Connects, polls and sends, with Completion::polls: some time is to pass, not readiness to come.
 /// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
 /// Cancels: their target ends by them, even if the kernel does not find it any more.
@@ -104,11 +104,19 @@ struct KindInfo {
 [[nodiscard]] constexpr bool is_send(Kind kind) noexcept {
     return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
 }
+/// Whether `pauses` may be set of it.
+[[nodiscard]] constexpr bool can_pause(Kind kind) noexcept {
+    return kind == Kind::connect || kind == Kind::poll || kind == Kind::poll_multishot ||
+           is_send(kind);
+}
 
 /// Whether it has an output besides its input, and so two descriptors to be ready.
 [[nodiscard]] constexpr bool has_output(Kind kind) noexcept {
     return kind == Kind::splice || kind == Kind::tee;
 }
+
+/// Whether nobody can wait for it: a regular file, a directory, a disk.
+[[nodiscard]] bool is_file(i32 fd) noexcept;
 
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;

@@ -423,8 +423,7 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
-    if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
+    if (completion.has(Completion::polls) && can_pause(completion.kind) && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
                completion.has(input_ready)) {
@@ -490,20 +489,22 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return has_room(loop) ? state.ring.get_sqe() : nullptr;
 }
 
-/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
-[[nodiscard]] static bool is_file_without_multishot(const State& state,
-                                                    const Completion& completion) noexcept {
-    if (completion.kind != Kind::read_multishot ||
-        (state.features.has(abi::Opcode::read_multishot) &&
-         completion.arguments.managed.pool->kernel_takes)) {
-        return false;
-    }
+bool is_file(i32 fd) noexcept {
     abi::Statx status = {};
     const i32 result =
-        kernel::statx(completion.fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
+        kernel::statx(fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
     const u32 type = status.mode & abi::file_mode::type_mask;
     return result == 0 && (type == abi::file_mode::regular || type == abi::file_mode::directory ||
                            type == abi::file_mode::block_device);
+}
+
+/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
+[[nodiscard]] static bool is_file_without_multishot(const State& state,
+                                                    const Completion& completion) noexcept {
+    return completion.kind == Kind::read_multishot &&
+           !(state.features.has(abi::Opcode::read_multishot) &&
+             completion.arguments.managed.pool->kernel_takes) &&
+           is_file(completion.fd);
 }
 
 void submit(Loop& loop, Completion& completion) noexcept {
@@ -514,7 +515,18 @@ void submit(Loop& loop, Completion& completion) noexcept {
     begin(loop, completion);
 }
 
+/// Whether it writes nothing. The ring would send an empty datagram, pwritev2(2) does not. (The
+/// pieces of a writev are not looked at: their memory may be none.)
+[[nodiscard]] static bool writes_nothing(const Completion& completion) noexcept {
+    return (completion.kind == Kind::write || completion.kind == Kind::write_all) &&
+           completion.arguments.transfer.bytes == 0;
+}
+
 void begin(Loop& loop, Completion& completion) noexcept {
+    if (writes_nothing(completion)) {
+        loop.finish(completion, perform(completion, Patience::none));
+        return;
+    }
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
         submit_elsewhere(loop, completion);
         return;
@@ -557,11 +569,17 @@ void resume(Loop& loop, Completion& completion) noexcept {
         loop.finish(completion, -Errno::ecanceled);
         return;
     }
-    if (!armed) {
+    if (!armed && completion.kind != Kind::poll_multishot) {
         begin(loop, completion);
         return;
     }
     enlist(loop, completion);
+    if (!armed) {
+        // Before 5.13 the ring has only polls that end at once as long as something is there, and
+        // nothing that tells whether that is new.
+        submit_pause(loop, completion);
+        return;
+    }
     if (completion.has(Completion::cancelled)) {
         (void)cancel(loop, completion, nullptr);
     }
