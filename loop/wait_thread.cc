@@ -73,11 +73,12 @@ void mark_as_ended(Completion& job) noexcept {
     return result;
 }
 
-/// How many that were: none or one.
-i32 wake_next(const abi::FutexWaiter& waiter) noexcept {
-    return (waiter.flags & abi::futex2_flag::private_flag) != 0
-               ? kernel::futex_wake(word_at(waiter), 1)
-               : kernel::futex_wake_shared(word_at(waiter), 1);
+void wake_next(const abi::FutexWaiter& waiter) noexcept {
+    if ((waiter.flags & abi::futex2_flag::private_flag) != 0) {
+        (void)kernel::futex_wake(word_at(waiter), 1);
+    } else {
+        (void)kernel::futex_wake_shared(word_at(waiter), 1);
+    }
 }
 
 /// futex_waitv itself never says -EPERM: a sandbox does, of calls that it does not know.
@@ -425,24 +426,7 @@ void WaitThread::end_woken(const Turn& turn, u32 last, CompletionQueue& ended) n
         if (turn.jobs[i] != nullptr) {
             end(*turn.jobs[i], static_cast<i32>(turn.words[i]), ended);
         } else {
-            pass_on(turn.waiters[i], ended);
-        }
-    }
-}
-
-/// A wake for a job that was taken back is for whoever waits next on that futex: in the kernel, or,
-/// since the last turn began, in the list.
-void WaitThread::pass_on(const abi::FutexWaiter& waiter, CompletionQueue& ended) noexcept {
-    if (wake_next(waiter) > 0) {
-        return;
-    }
-    for (Completion* job = jobs_.first(); job != nullptr; job = job->next) {
-        const u32 count = job->kind == Kind::waitid ? 0 : words_of(*job);
-        for (u32 i = 0; i < count; ++i) {
-            if (is_same_futex(waiter_of(*job, i), waiter)) {
-                end(*job, static_cast<i32>(i), ended);
-                return;
-            }
+            wake_next(turn.waiters[i]); // its job was taken back: the wake is somebody else's
         }
     }
 }

@@ -9,8 +9,7 @@
 // - A wake that changes the word is never lost. One that leaves the word as it was is noticed while
 //   the thread sleeps on that word, but not in the moments in which it makes a new list, or where
 //   two words were woken in the same instant. One that comes for an operation which has just been
-//   removed is passed on to the next waiter. Of several operations on one word, one more than was
-//   woken may end where the wake meets an interruption.
+//   removed is passed on to the next waiter.
 // - Beyond 127 words they take turns, each of 5 ms at most.
 // - Without futex_waitv (older kernels, qemu-user) it looks at each word every 1 to 10 ms, and a
 //   wake that leaves the word as it was is noticed by chance only.
@@ -76,7 +75,6 @@ class WaitThread {
     [[nodiscard]] bool add_words(Turn& turn) noexcept;
     void end_turn(const Turn& turn, i32 woken, CompletionQueue& ended) noexcept;
     void end_woken(const Turn& turn, u32 last, CompletionQueue& ended) noexcept;
-    void pass_on(const abi::FutexWaiter& waiter, CompletionQueue& ended) noexcept;
     void end_changed(const Turn& turn, CompletionQueue& ended) noexcept;
 
     // Without it.

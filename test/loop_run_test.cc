@@ -125,7 +125,6 @@ LOOP_TEST(loop_run_once_does_not_return_for_internal_events) {
     Async async(loop);
     Logged timer;
     Logged part;
-    Logged gone;
     const u64 start_ns = now_ns();
     submit(loop, timer, op::timer(20 * ms));
     submit(loop, part, op::read_all(pipe.reader, data, sizeof(data)));
@@ -137,7 +136,6 @@ LOOP_TEST(loop_run_once_does_not_return_for_internal_events) {
     CHECK_EQ(part.count, 0u);
     CHECK_GE(now_ns() - start_ns, 20 * ms);
     await(with.done, 1);
-    (void)gone;
     end_all(loop);
 }
 
