@@ -165,6 +165,10 @@ class Run {
   private:
     [[nodiscard]] Thing& thing_of(const Step& step) noexcept { return things_[step.object]; }
     [[nodiscard]] Direction& into(Thing& thing, u32 end) noexcept { return thing.from[1 - end]; }
+    /// Whether it does not wait for what it is chained to.
+    [[nodiscard]] bool has_begun(const Slot& slot) const noexcept {
+        return slot.behind == nobody || slots_[slot.behind].ends != slot.behind_ends;
+    }
     [[nodiscard]] bool is_busy(u8 slot) const noexcept {
         return slot != nobody && slots_[slot].busy;
     }
@@ -266,7 +270,7 @@ bool Run::has_arrived(const Thing& thing) noexcept {
 }
 
 bool Run::is_settled(Slot& slot) noexcept {
-    if (slot.behind != nobody && slots_[slot.behind].ends == slot.behind_ends) {
+    if (!has_begun(slot)) {
         return true; // it has not begun
     }
     if (slot.expires) {
@@ -989,7 +993,9 @@ void Run::plain_read(const Step& step) noexcept {
         return;
     }
     if (direction.large) {
-        drain(thing, end);
+        if (!is_busy(direction.writer) || has_begun(slots_[direction.writer])) {
+            drain(thing, end);
+        }
         return;
     }
     const u32 bytes = step.bytes % 2000 + 1;
@@ -1063,7 +1069,7 @@ void Run::plain_close(const Step& step) noexcept {
 void Run::cancel(const Step& step) noexcept {
     Slot& target = slots_[step.other];
     Slot& request = slots_[step.slot];
-    const bool begun = target.behind == nobody || slots_[target.behind].ends != target.behind_ends;
+    const bool begun = has_begun(target);
     const Thing& thing = things_[target.object];
     const bool untouched = target.call == Call::timer_far ||
                            (reads(target.call) && !thing.from[1 - target.end].write_begun);
@@ -1275,6 +1281,10 @@ void Run::run(Loop& loop, const Program& program, const Trace* expected, Trace& 
 }
 
 } // namespace
+
+void forget_runs() noexcept {
+    __builtin_memset(run_memory, 0, sizeof(run_memory));
+}
 
 void execute(Loop& loop, const Program& program, const Trace* expected, Trace& trace) noexcept {
     reinterpret_cast<Run*>(run_memory)->run(loop, program, expected, trace);

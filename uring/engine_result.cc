@@ -346,6 +346,10 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
         submit_poll(loop, completion);
     } else if (value < 0) {
         take_error(loop, completion, value);
+    } else if (info_of(completion.kind).poll_events == abi::poll_event::out &&
+               value == abi::poll_event::rdhup) {
+        // The ring tells of it unasked. There is no room yet, and the next poll would end at once.
+        submit_pause(loop, completion);
     } else if (completion.kind == Kind::connect) {
         const i32 result = finish_connect(completion.fd);
         if (result == -Errno::einprogress) {
@@ -441,6 +445,9 @@ void attempt(Loop& loop, Completion& completion) noexcept {
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
     i32 value = cqe.result;
     if (completion.kind == Kind::cancel) {
+        if (value == -Errno::enoent || value == -Errno::ealready) {
+            doubt_cancel(loop);
+        }
         if (value == -Errno::enoent) {
             // It was in flight when it was asked for, and has ended since, or waits no more.
             value = completion.has(target_ends) ? 0 : -Errno::ealready;
