@@ -55,12 +55,18 @@ void Poller::learn(FdSlot& slot, i32 fd, u16 events) noexcept {
 /// Tells the kernel what to watch for. 0, or its error.
 i32 Poller::tell(FdSlot& slot, i32 fd) noexcept {
     using namespace abi::epoll_operation;
+    constexpr u32 input_only = abi::poll_event::in | abi::poll_event::rdhup;
+    if (!slot.has(FdSlot::aside | FdSlot::guests) && !is_away(slot) && slot.writers.empty()) {
+        slot.interest &= input_only; // room that nobody waits for
+    }
+    const bool is_edge = (slot.interest & ~input_only) != 0 || is_away(slot) ||
+                         slot.has(FdSlot::aside | FdSlot::guests | FdSlot::odd);
     i32 operation = slot.has(FdSlot::registered) ? modify : add;
     for (u32 attempt = 0;; ++attempt) {
         if (operation == add) {
             ++slot.generation;
         }
-        abi::EpollEvent event = {slot.interest | abi::epoll_flag::edge_triggered,
+        abi::EpollEvent event = {slot.interest | (is_edge ? abi::epoll_flag::edge_triggered : 0),
                                  static_cast<u32>(fd) | static_cast<u64>(slot.generation) << 32};
         ++loop_->counters().syscalls;
         const i32 result = kernel::epoll_ctl(epoll_fd_, operation, fd, &event);
@@ -70,8 +76,8 @@ i32 Poller::tell(FdSlot& slot, i32 fd) noexcept {
             operation = modify; // closed, and dup2 brought the same file back to its number
         } else {
             if (result == 0) {
-                slot.set(FdSlot::registered);
-                slot.clear(FdSlot::untold);
+                slot.set(is_edge ? FdSlot::registered | FdSlot::edge : FdSlot::registered);
+                slot.clear(is_edge ? FdSlot::untold : FdSlot::untold | FdSlot::edge);
             } else {
                 slot.clear(FdSlot::registered);
             }
@@ -123,7 +129,39 @@ void Poller::drop(FdSlot& slot, i32 fd) noexcept {
     }
     ++slot.generation;
     slot.interest = 0;
-    slot.flags &= FdSlot::listed | FdSlot::closing | FdSlot::guests;
+    slot.flags &= FdSlot::listed | FdSlot::closing | FdSlot::guests | FdSlot::doubtful;
+}
+
+// ---- Numbers that may be new --------------------------------------------------------------------
+
+/// Has the kernel asked, before the loop sleeps, whether it still knows the descriptor.
+void Poller::doubt(FdSlot& slot, i32 fd) noexcept {
+    if (slot.has(FdSlot::doubtful)) {
+        return;
+    }
+    slot.set(FdSlot::doubtful);
+    const u32 room = loop_->fds().count;
+    const u32 at = doubtful_first_ + doubtful_count_++;
+    doubtful_[at < room ? at : at - room] = fd;
+}
+
+void Poller::ask_after_doubtful(u32 most) noexcept {
+    busy_waits_ = 0;
+    for (; most != 0 && doubtful_count_ != 0; --most) {
+        const i32 fd = doubtful_[doubtful_first_];
+        doubtful_first_ = doubtful_first_ + 1 < loop_->fds().count ? doubtful_first_ + 1 : 0;
+        --doubtful_count_;
+        FdSlot& slot = *loop_->fds().slot(fd);
+        slot.clear(FdSlot::doubtful);
+        if (someone_waits(slot)) {
+            const i32 result = tell(slot, fd);
+            if (result != 0) {
+                refused(slot, fd, result);
+            }
+        } else if (slot.in_flight != 0) {
+            slot.set(FdSlot::untold); // before anyone waits
+        }
+    }
 }
 
 /// Before a wait: what is to be tried again is, and the kernel is told what has changed.
@@ -151,9 +189,7 @@ void Poller::settle(FdSlot& slot, i32 fd) noexcept {
     if (slot.has(FdSlot::writable)) {
         serve(slot, fd, FdSlot::writable, Patience::none);
     }
-    const bool someone_waits =
-        !slot.readers.empty() || !slot.writers.empty() || slot.has(FdSlot::guests);
-    if (slot.has(FdSlot::untold) && someone_waits) {
+    if (slot.has(FdSlot::untold) && someone_waits(slot)) {
         const i32 result = tell(slot, fd);
         if (result != 0) {
             refused(slot, fd, result);

@@ -29,14 +29,38 @@ i32 Poller::wait(u64 deadline_ns) noexcept {
     if (first_listed_ != 0) {
         settle();
     }
+    if (deadline_ns != 0 && !produced_ && doubtful_count_ <= doubts_few) {
+        ask_after_doubtful(doubts_few);
+    }
+    if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {
+        deadline_ns = blind_at_ns_;
+    }
+    while (doubtful_count_ != 0 && !produced_ && waiting_ != 0) {
+        // Before a sleep there is something to do, and before that, what has come already.
+        const i32 count = collect(0);
+        if (count != 0) {
+            if (++busy_waits_ == busy_waits_max) {
+                ask_after_doubtful(doubts_batch);
+            }
+            return count < 0 ? count : 0;
+        }
+        ask_after_doubtful(doubts_batch);
+        if (deadline_ns == 0) {
+            return 0;
+        }
+    }
     if (produced_) {
         deadline_ns = 0;
-    } else if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {
-        deadline_ns = blind_at_ns_;
     }
     if (deadline_ns == 0 && waiting_ == 0) {
         return 0; // nobody waits for anything that the kernel could tell
     }
+    const i32 count = collect(deadline_ns);
+    return count < 0 ? count : 0;
+}
+
+/// Takes what events there are, and waits for the first. How many, or an error.
+i32 Poller::collect(u64 deadline_ns) noexcept {
     // A full array may mean that there is more; but others want their turn, too.
     u32 rounds_left = 4;
     i32 count = 0;
@@ -47,7 +71,7 @@ i32 Poller::wait(u64 deadline_ns) noexcept {
         }
         deadline_ns = 0;
     } while (count == static_cast<i32>(events_max) && --rounds_left != 0);
-    return count < 0 && count != -Errno::eintr ? count : 0;
+    return count == -Errno::eintr ? 0 : count;
 }
 
 namespace {
@@ -136,16 +160,19 @@ void Poller::note_useless(FdSlot& slot, i32 fd, u32 events) noexcept {
     if ((events & output_events) != 0 && slot.has(FdSlot::writable) && slot.writers.empty()) {
         useless |= output_events;
     }
-    if ((slot.interest & useless) == 0 || slot.has(FdSlot::guests)) {
+    if (slot.has(FdSlot::guests)) {
         return;
     }
-    if (slot.in_flight == 0) {
+    const bool is_known =
+        (events & input_events & ~useless) == 0 && (events & output_events & ~useless) == 0;
+    const bool nobody_waits = slot.readers.empty() && slot.writers.empty();
+    if (is_known && nobody_waits && (slot.in_flight == 0 || !slot.has(FdSlot::edge))) {
         drop(slot, fd);
-        return;
+    } else if ((slot.interest & useless) != 0 && slot.in_flight != 0) {
+        slot.interest = static_cast<u16>(slot.interest & ~useless);
+        slot.set(FdSlot::untold);
+        enlist(slot, fd);
     }
-    slot.interest = static_cast<u16>(slot.interest & ~useless);
-    slot.set(FdSlot::untold);
-    enlist(slot, fd);
 }
 
 } // namespace oxbow
