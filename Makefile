@@ -37,6 +37,12 @@ ifneq ($(SANITIZE),)
 COMMON += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZERS := -fsanitize=$(SANITIZE)
 endif
+# g++ refuses fences there, of which its ThreadSanitizer knows nothing. What they order are atomics.
+ifneq ($(findstring thread,$(SANITIZE)),)
+ifeq ($(findstring clang,$(CXX)),)
+COMMON += -Wno-tsan
+endif
+endif
 # No exceptions, RTTI or guarded statics: their run-time support lives in libraries that a program
 # without libc does not have. Position-independent with hidden symbols, so that one archive serves
 # an executable and a shared library alike, at no cost. aarch64's outlined atomics would pull in libgcc.

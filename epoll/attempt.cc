@@ -3,6 +3,7 @@
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
 #include "../syscall/abi_uring_register.h"
+#include "../syscall/call_file.h"
 #include "../syscall/call_socket.h"
 #include "poller.h"
 
@@ -57,6 +58,10 @@ Poller::Outcome Poller::attempt(Completion& operation, Patience patience) noexce
     if (value == -Errno::eagain && !asks_not_to_wait(operation)) {
         return wait_again(operation, patience);
     }
+    if (value > 0 && is_cut_read(operation, value)) {
+        give_to_worker(operation);
+        return Outcome::left;
+    }
     note_emptied(operation, value);
     if (operation.kind == Kind::accept_multishot && value >= 0) {
         deliver(operation, value);
@@ -64,6 +69,39 @@ Poller::Outcome Poller::attempt(Completion& operation, Patience patience) noexce
         finish(operation, value, end_flag(operation, value));
     }
     return Outcome::left;
+}
+
+/// Whether a read of a file got less than there is, because only that was in memory. It has then
+/// not been made: the position is where it was. A short read of a file means its end to everybody.
+bool Poller::is_cut_read(const Completion& operation, i32 value) noexcept {
+    if ((operation.kind != Kind::read && operation.kind != Kind::readv) ||
+        loop_->slot_of(operation).has(FdSlot::registered) || asks_not_to_wait(operation)) {
+        return false; // what can be waited for is no file
+    }
+    const arguments::Any& with = operation.arguments;
+    const bool is_vector = operation.kind == Kind::readv;
+    u64 asked = is_vector ? 0 : with.transfer.bytes;
+    for (u32 i = 0; is_vector && i < with.vector.count; ++i) {
+        asked += with.vector.pieces[i].bytes;
+    }
+    const u32 got = static_cast<u32>(value);
+    if (got >= asked || got >= abi::transfer_bytes_max) {
+        return false;
+    }
+    const u64 offset = is_vector ? with.vector.offset : with.transfer.offset;
+    const bool at_position = offset == abi::current_position;
+    const i64 end = at_position ? kernel::lseek(operation.fd, 0, abi::seek_from::current)
+                                : static_cast<i64>(offset + got);
+    abi::Statx status = {};
+    loop_->counters().syscalls += at_position ? 2 : 1;
+    constexpr u32 mask = abi::statx_mask::size | abi::statx_mask::type;
+    if (end < 0 || kernel::statx(operation.fd, "", abi::at_flag::empty_path, mask, &status) != 0 ||
+        (status.mode & abi::file_mode::type_mask) != abi::file_mode::regular ||
+        static_cast<u64>(end) >= status.size) {
+        return false;
+    }
+    return !at_position ||
+           kernel::lseek(operation.fd, end - static_cast<i64>(got), abi::seek_from::start) >= 0;
 }
 
 /// One with `_all`, for as many steps as go without waiting.

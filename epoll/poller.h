@@ -74,6 +74,7 @@ class Poller {
 
     // attempt.cc
     [[nodiscard]] Outcome attempt(Completion& operation, Patience patience) noexcept;
+    [[nodiscard]] bool is_cut_read(const Completion& operation, i32 value) noexcept;
     [[nodiscard]] Outcome attempt_all(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] Outcome attempt_managed(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] Outcome attempt_connect(Completion& operation) noexcept;

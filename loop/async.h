@@ -21,6 +21,12 @@ class Async {
     /// sleeps.
     void notify() noexcept;
 
+    /// In the loop's thread, when no operation waits for it and nobody will notify it any more:
+    /// from here on it may go. Without this, a notification that nobody was told may still be on
+    /// its way through the loop's queue, and the loop would come upon memory that is something else
+    /// by then.
+    void close() noexcept;
+
     // What follows is the loop's.
 
     Async* next = nullptr;         ///< in the loop's queue of those that were notified

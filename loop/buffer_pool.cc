@@ -128,15 +128,14 @@ void BufferPool::give_back(u16 id) noexcept {
     } else {
         untake(id);
     }
-    // One that finds nothing to receive leaves the buffer to the next.
-    do {
-        Completion* const waiter = waiters.pop();
-        if (waiter == nullptr) {
-            return;
-        }
-        waiter->state = State::engine;
-        loop_->engine().submit(*loop_, *waiter);
-    } while (!kernel_takes && first_free_ != count_);
+}
+
+void BufferPool::serve_waiters() noexcept {
+    for (u32 left = count_ - held_; left != 0 && !waiters.empty(); --left) {
+        Completion& waiter = *waiters.pop();
+        waiter.state = State::engine;
+        loop_->engine().submit(*loop_, waiter);
+    }
 }
 
 } // namespace oxbow

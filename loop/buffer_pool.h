@@ -58,6 +58,10 @@ class BufferPool {
     /// The buffer given back last, since it is the one most likely in the cache; -1: none is free.
     /// Not for engines whose kernel takes them by itself.
     [[nodiscard]] i32 take() noexcept;
+    /// Before each wait: lets as many go on as there are free buffers. Not in give_back, because
+    /// whoever goes on may find nothing to receive, or be cancelled; the buffer is then the next
+    /// one's.
+    void serve_waiters() noexcept;
     /// Undoes take().
     void untake(u16 id) noexcept;
     /// The kernel has taken one.

@@ -53,7 +53,7 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
     case State::engine:
         return engine_->cancel(*this, target, request);
     case State::worker:
-        if (!(WaitThread::takes(target.kind) ? waits_.remove(target) : workers_.remove(target))) {
+        if (!take_back(target)) {
             return -Errno::ealready;
         }
         break;
@@ -137,16 +137,7 @@ u32 Loop::cancel_waiting(i32 fd) noexcept {
     for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
         found += cancel_list(pool->waiters, fd);
     }
-    const auto wanted = [](const Completion& job, void* context) noexcept {
-        const i32 wanted_fd = *static_cast<const i32*>(context);
-        return wanted_fd == any_fd || job.fd == wanted_fd;
-    };
-    for (;;) {
-        Completion* job = workers_.take_if(wanted, &fd);
-        job = job == nullptr ? waits_.take_if(wanted, &fd) : job;
-        if (job == nullptr) {
-            break;
-        }
+    while (Completion* const job = take_back_on(fd)) {
         job->set(Completion::cancelled);
         finish(*job, -Errno::ecanceled);
         ++found;

@@ -34,6 +34,7 @@ void Loop::then(Completion& first, Completion& second, const Operation& operatio
     check_owner();
     fill(second, operation, handler);
     ++active_;
+    ++statistics_.submitted;
     second.bits = operation.deadline_is_relative ? relative_deadline : u8{0};
     second.state = State::chained;
     second.deadline.deadline_ns = operation.deadline_ns;
@@ -63,6 +64,7 @@ void Loop::start_successors(const Completion& first, bool succeeded) noexcept {
         const bool relative = at->has(relative_deadline);
         const bool chained = at->has(Completion::has_successors);
         --active_; // start() counts it again
+        --statistics_.submitted;
         start(*at, at->deadline.deadline_ns, relative);
         if (chained) {
             at->set(Completion::has_successors);

@@ -15,6 +15,11 @@
 // and a later one is put behind an earlier one. Dealing out keeps the order, the lists that it
 // deals to are empty before, and the sort is stable. (A tick that the base has passed counts as the
 // base's, so those that come too late are equal in this, too: the sort tells them apart.)
+//
+// Kept because it was the fastest. `make bench CASE=deadlines`, ns of CPU beside a 4-ary heap and a
+// pairing heap, medians of 7 on a busy machine: a million inserted and fired late 77, 259 and 932;
+// fired one by one 117, 333 and 1537; one started and stopped 4.0, 4.2 and 7.4; one of 100,000
+// reset 11, 27 and 81. (With fewer than a hundred timers in all, firing costs the heap less.)
 #pragma once
 
 #include "../syscall/check.h"
@@ -86,8 +91,8 @@ class Deadlines {
     /// A visit may insert, remove and reset any node; one that it arms is not visited before the
     /// next call. Time must not run backwards from call to call.
     ///
-    /// Also to be called once before the first insert, if the clock does not start near 0: insert
-    /// finds the better place for a node the less it lies ahead.
+    /// Also to be called once before the first insert, if the clock does not start near 0: it is
+    /// the only way that this learns of the time, and what lies far ahead is dealt out more often.
     template <class Visit>
     u32 expire(u64 now_ns, Visit&& visit) noexcept {
         OXBOW_CHECK(!expiring_, "Deadlines::expire inside of a visit");

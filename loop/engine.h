@@ -1,6 +1,6 @@
 // The seam between the loop and what waits for the kernel: one constant table of functions, as a
-// file system has one of its operations. uring/engine.cc and epoll/engine.cc each define one, tests
-// define a simulated one, and so can you.
+// file system has one of its operations. uring/engine.cc and epoll/epoll_engine.cc each define one,
+// tests define a simulated one, and so can you.
 //
 // An engine keeps what it knows behind Loop::engine_state(). Whatever it has taken on it hands back
 // with Loop::finish (the last result) or Loop::deliver (one with more()), at any time but never

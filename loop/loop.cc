@@ -15,6 +15,17 @@ namespace {
 
 constexpr u32 fds_limit = 1u << 20;
 
+/// Whether a buffer of the pool takes what comes before the payload (abi::RecvmsgOut). io_uring
+/// would call it -EFAULT.
+[[nodiscard]] bool has_room_for_head(const Completion& completion) noexcept {
+    constexpr u64 head_bytes = 16;
+    const arguments::Managed& managed = completion.arguments.managed;
+    const u64 name_bytes = static_cast<u32>(managed.message->name_bytes);
+    const u64 control_bytes = managed.message->control_bytes;
+    const u64 room = managed.pool->buffer_bytes();
+    return control_bytes <= room && head_bytes + name_bytes + control_bytes <= room;
+}
+
 [[nodiscard]] u32 fds_of_process() noexcept {
     abi::Rlimit limit = {};
     if (kernel::prlimit(0, abi::resource::open_files, nullptr, &limit) != 0 ||
@@ -47,8 +58,7 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
         close();
         return error;
     }
-    i32 result = workers_.open(*this, options.workers_max);
-    result = result == 0 ? waits_.open(*this) : result;
+    const i32 result = open_jobs();
     if (result != 0) {
         close();
     }
@@ -60,8 +70,7 @@ void Loop::close() noexcept {
     OXBOW_CHECK(active_ == 0, "Loop::close with operations in flight: drain first");
     OXBOW_CHECK(pools_ == nullptr, "Loop::close before BufferPool::close");
     // Workers may still be about to hand in results, and to write to the eventfd.
-    workers_.close();
-    waits_.close();
+    close_jobs();
     if (engine_ != nullptr) {
         engine_->detach(*this);
     }
@@ -181,6 +190,10 @@ void Loop::start_on_engine(Completion& completion) noexcept {
         }
     } else if (completion.fd >= 0) {
         finish(completion, -Errno::emfile); // beyond LoopOptions::fds_max
+        return;
+    }
+    if (completion.kind == Kind::recvmsg_multishot && !has_room_for_head(completion)) {
+        finish(completion, -Errno::emsgsize);
         return;
     }
     completion.state = State::engine;
@@ -314,17 +327,6 @@ void Loop::await_buffer(Completion& completion) noexcept {
     ++statistics_.buffer_waits;
     completion.state = State::awaiting_buffer;
     completion.arguments.managed.pool->waiters.push(completion);
-}
-
-void Loop::perform_on_worker(Completion& completion) noexcept {
-    completion.state = State::worker;
-    const i32 result = WaitThread::takes(completion.kind) ? waits_.submit(completion)
-                                                          : workers_.submit(completion);
-    if (result != 0) {
-        finish(completion, result);
-        return;
-    }
-    ++statistics_.worker_jobs;
 }
 
 } // namespace oxbow

@@ -7,7 +7,8 @@
 // a program without a C library.
 //
 // Where things are: loop.cc submits and finishes, run.cc has the rounds, cancel.cc ends what is in
-// flight, chain.cc has what starts after something else, remote.cc what other threads do.
+// flight, chain.cc has what starts after something else, jobs.cc what other threads are given to
+// do, remote.cc what they hand in.
 #pragma once
 
 #include "async.h"
@@ -85,8 +86,10 @@ class Loop {
     [[nodiscard]] const char* engine_name() const noexcept {
         return engine_ != nullptr ? engine_->name : "none";
     }
-    /// CLOCK_MONOTONIC, read at most once per round.
-    [[nodiscard]] u64 now_ns() noexcept { return now_ns_ != 0 ? now_ns_ : update_now(); }
+    /// CLOCK_MONOTONIC, read at most once per round, and anew where no run is under way.
+    [[nodiscard]] u64 now_ns() noexcept {
+        return running_ && now_ns_ != 0 ? now_ns_ : update_now();
+    }
     /// Reads the clock anew.
     u64 update_now() noexcept;
     [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }
@@ -123,8 +126,8 @@ class Loop {
     /// Does the operation on a worker thread, or lets the thread that waits wait for it, and
     /// finishes with what comes of it; the completion is in no list of the engine's.
     void perform_on_worker(Completion& completion) noexcept;
-    /// From a worker thread: the job's value is written.
-    void worker_done(Completion& completion) noexcept;
+    /// From a worker thread: the job's value is written. `met_end`: the end came behind it.
+    void worker_done(Completion& completion, bool met_end = false) noexcept;
 
     /// Asks anew for what a parked request asks for.
     void restart_cancel(Completion& request) noexcept;
@@ -171,6 +174,12 @@ class Loop {
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
 
+    // jobs.cc
+    [[nodiscard]] i32 open_jobs() noexcept;
+    void close_jobs() noexcept;
+    [[nodiscard]] bool take_back(Completion& job) noexcept;
+    [[nodiscard]] Completion* take_back_on(i32 fd) noexcept;
+
     // run.cc
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
@@ -209,9 +218,11 @@ class Loop {
     // remote.cc
     void wake() noexcept;
     void take_remote() noexcept;
+    void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
     [[nodiscard]] bool has_remote_work() const noexcept {
-        return !posted_.empty() || !worker_results_.empty() || !notified_.empty();
+        return !posted_.empty() || !worker_results_.empty() || !worker_ends_.empty() ||
+               !notified_.empty();
     }
 
     const Engine* engine_ = nullptr;
@@ -228,6 +239,7 @@ class Loop {
     i32 wake_fd_ = -1;
     RemoteQueue<Completion> posted_;
     RemoteQueue<Completion> worker_results_;
+    RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
     RemoteQueue<Async> notified_;
     FdTable fds_;
     FdSlot unattached_;

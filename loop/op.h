@@ -11,12 +11,14 @@
 //   -ETIME (its deadline passed), -EBADF (no such descriptor) and -EFAULT (no such memory).
 // - EINTR and EAGAIN never come out, unless the caller asked for the latter (msg_flag::dontwait,
 //   rw_flag::nowait). Blocking and non-blocking descriptors both work, and keep their flags.
+// - Functions that are templates of a `Caller` are to be called as if they were not: needs.h.
 // - No operation raises SIGPIPE; -EPIPE says the same.
 // - On io_uring it is the ring's operation of this name where the kernel has it; on epoll it is the
 //   system call of this name, tried first and then made again when the descriptor is ready. What
 //   can block without a descriptor to wait for (files, paths) runs on a worker thread.
 #pragma once
 
+#include "needs.h"
 #include "operation.h"
 
 namespace oxbow::op {
@@ -24,6 +26,10 @@ namespace oxbow::op {
 using arguments::Splice;
 
 namespace detail {
+using ::oxbow::detail::need_paths;
+using ::oxbow::detail::need_transfers;
+using ::oxbow::detail::need_wait_thread;
+
 [[nodiscard]] constexpr Operation make(Kind kind, i32 fd) noexcept {
     Operation operation;
     operation.kind = kind;
@@ -175,8 +181,8 @@ struct PeerAddress {
     return operation;
 }
 
-/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so, or
-/// an error came behind them, which the next operation then meets.
+/// As recv, until `bytes` (up to 2^31 - 1) are there. Fewer: the stream ended, and eof() says so,
+/// or an error came behind them, which the next operation then meets.
 [[nodiscard]] inline Operation recv_all(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
     Operation operation = recv(fd, data, bytes, flags);
     operation.kind = Kind::recv_all;
@@ -284,35 +290,45 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 /// Reads up to `bytes` at the file's own position; 0 is its end, and of a pipe, a terminal or a
 /// stream socket eof(). `flags` is abi::rw_flag. -EISDIR, -EINVAL (not aligned for direct I/O),
 /// -EIO: read(2).
+template <class Caller = void>
 [[nodiscard]] inline Operation read(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::read, fd);
     operation.arguments.transfer = {data, abi::current_position, bytes, flags};
     return operation;
 }
 
 /// As read, at `offset`, which what has no positions (pipes, sockets, terminals) does not look at.
+template <class Caller = void>
 [[nodiscard]] inline Operation pread(i32 fd, void* data, u32 bytes, u64 offset,
                                      u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::read, fd);
     operation.arguments.transfer = {data, offset, bytes, flags};
     return operation;
 }
 
 /// As read, until `bytes` (up to 2^31 - 1) are there, or the end.
+template <class Caller = void>
 [[nodiscard]] inline Operation read_all(i32 fd, void* data, u32 bytes, u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = read(fd, data, bytes, flags);
     operation.kind = Kind::read_all;
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation pread_all(i32 fd, void* data, u32 bytes, u64 offset,
                                          u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = pread(fd, data, bytes, offset, flags);
     operation.kind = Kind::read_all;
     return operation;
 }
 
 /// Reads once into a buffer of `pool`, which is taken only when there is something to read.
+template <class Caller = void>
 [[nodiscard]] inline Operation read(i32 fd, BufferPool& pool) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::read_managed, fd);
     operation.arguments.managed = {&pool, nullptr, 0};
     return operation;
@@ -320,7 +336,9 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 
 /// The same again and again, each result with more(), until the end or an error. For what can be
 /// waited for: pipes, terminals, sockets, counters; -EBADFD for a regular file.
+template <class Caller = void>
 [[nodiscard]] inline Operation read_multishot(i32 fd, BufferPool& pool) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = read(fd, pool);
     operation.kind = Kind::read_multishot;
     return operation;
@@ -328,45 +346,57 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 
 /// Writes up to `bytes` at the file's own position. -ENOSPC, -EDQUOT, -EFBIG, -EIO: write(2);
 /// -EPIPE: nobody reads the pipe any more.
+template <class Caller = void>
 [[nodiscard]] inline Operation write(i32 fd, const void* data, u32 bytes, u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::write, fd);
     operation.arguments.transfer = {const_cast<void*>(data), abi::current_position, bytes, flags};
     return operation;
 }
 
 /// As write, at `offset`, which what has no positions does not look at.
+template <class Caller = void>
 [[nodiscard]] inline Operation pwrite(i32 fd, const void* data, u32 bytes, u64 offset,
                                       u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::write, fd);
     operation.arguments.transfer = {const_cast<void*>(data), offset, bytes, flags};
     return operation;
 }
 
 /// As write, until all is written. Fewer: an error came behind them, which the next one meets.
+template <class Caller = void>
 [[nodiscard]] inline Operation write_all(i32 fd, const void* data, u32 bytes,
                                          u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = write(fd, data, bytes, flags);
     operation.kind = Kind::write_all;
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation pwrite_all(i32 fd, const void* data, u32 bytes, u64 offset,
                                           u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = pwrite(fd, data, bytes, offset, flags);
     operation.kind = Kind::write_all;
     return operation;
 }
 
 /// As read and pread, into several pieces.
+template <class Caller = void>
 [[nodiscard]] inline Operation readv(i32 fd, const abi::IoVec* pieces, u32 count,
                                      u64 offset = abi::current_position, u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::readv, fd);
     operation.arguments.vector = {pieces, offset, count, flags};
     return operation;
 }
 
 /// As write and pwrite, from several pieces.
+template <class Caller = void>
 [[nodiscard]] inline Operation writev(i32 fd, const abi::IoVec* pieces, u32 count,
                                       u64 offset = abi::current_position, u32 flags = 0) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::writev, fd);
     operation.arguments.vector = {pieces, offset, count, flags};
     return operation;
@@ -381,7 +411,8 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 }
 
 /// A result with more() each time that one of `events` comes anew, until it is cancelled or fails.
-/// Edge-triggered: read until there is no more before you rely on the next.
+/// Edge-triggered: read until there is no more before you rely on the next. (On an io_uring before
+/// 5.13 it may come again, each millisecond, as long as something is there.)
 [[nodiscard]] inline Operation poll_multishot(i32 fd, u32 events) noexcept {
     Operation operation = poll(fd, events);
     operation.kind = Kind::poll_multishot;
@@ -393,16 +424,20 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 
 /// Ends with a new descriptor. `flags` is abi::open_flag; add cloexec yourself, as with openat(2).
 /// `directory` may be abi::at_fdcwd in all of these. -ENOENT, -EACCES, -EEXIST ...: open(2).
+template <class Caller = void>
 [[nodiscard]] inline Operation openat(i32 directory, const char* path, i32 flags,
                                       u32 mode = 0) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::openat, directory);
     operation.arguments.open = {path, flags, mode};
     return operation;
 }
 
 /// As openat, with restrictions on how the path resolves: openat2(2). 5.6.
+template <class Caller = void>
 [[nodiscard]] inline Operation openat2(i32 directory, const char* path,
                                        const abi::OpenHow* how) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::openat2, directory);
     operation.arguments.open2 = {path, how};
     return operation;
@@ -415,22 +450,28 @@ struct StatxOptions {
 };
 
 /// Ends with 0 and the status of a file.
+template <class Caller = void>
 [[nodiscard]] inline Operation statx(i32 directory, const char* path, const StatxOptions& options,
                                      abi::Statx* status) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::statx, directory);
     operation.arguments.status = {path, status, options.flags, options.mask};
     return operation;
 }
 
 /// Ends with 0 when all that was written is on the disk. -EIO, -ENOSPC: something is lost.
+template <class Caller = void>
 [[nodiscard]] inline Operation fsync(i32 fd) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::fsync, fd);
     operation.arguments.sync = {false};
     return operation;
 }
 
 /// As fsync, without the metadata that reading does not need.
+template <class Caller = void>
 [[nodiscard]] inline Operation fdatasync(i32 fd) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::fsync, fd);
     operation.arguments.sync = {true};
     return operation;
@@ -453,27 +494,37 @@ namespace detail {
 
 /// abi::sync_range_flag: sync_file_range(2). io_uring's own takes up to 4 GiB; more is done on a
 /// worker.
+template <class Caller = void>
 [[nodiscard]] inline Operation sync_file_range(i32 fd, const FileRange& range, u32 flags) noexcept {
+    detail::need_paths<Caller>();
     return detail::on_range(Kind::sync_file_range, fd, range, flags);
 }
 
 /// abi::fallocate_mode. -ENOSPC: no room; -EOPNOTSUPP: not in this file system.
+template <class Caller = void>
 [[nodiscard]] inline Operation fallocate(i32 fd, const FileRange& range, i32 mode = 0) noexcept {
+    detail::need_paths<Caller>();
     return detail::on_range(Kind::fallocate, fd, range, static_cast<u32>(mode));
 }
 
 /// Makes a file `bytes` long.
+template <class Caller = void>
 [[nodiscard]] inline Operation ftruncate(i32 fd, u64 bytes) noexcept {
+    detail::need_paths<Caller>();
     return detail::on_range(Kind::ftruncate, fd, {0, bytes}, 0);
 }
 
 /// abi::fadvice. -ESPIPE: a pipe.
+template <class Caller = void>
 [[nodiscard]] inline Operation fadvise(i32 fd, const FileRange& range, i32 advice) noexcept {
+    detail::need_paths<Caller>();
     return detail::on_range(Kind::fadvise, fd, range, static_cast<u32>(advice));
 }
 
 /// abi::madvice, for memory of this process.
+template <class Caller = void>
 [[nodiscard]] inline Operation madvise(void* address, u64 bytes, i32 advice) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::madvise, -1);
     operation.arguments.memory = {address, bytes, advice};
     return operation;
@@ -488,32 +539,42 @@ struct PathPair {
     u32 flags = 0; ///< abi::rename_flag, or abi::at_flag of linkat
 };
 
+template <class Caller = void>
 [[nodiscard]] inline Operation renameat(const PathPair& paths) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::renameat, paths.old_directory);
     operation.arguments.paths = {paths.old_path, paths.new_path, paths.new_directory, paths.flags};
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation linkat(const PathPair& paths) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = renameat(paths);
     operation.kind = Kind::linkat;
     return operation;
 }
 
 /// `directory` and `path` are the link's; `target` is its text.
+template <class Caller = void>
 [[nodiscard]] inline Operation symlinkat(const char* target, i32 directory,
                                          const char* path) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::symlinkat, -1);
     operation.arguments.paths = {target, path, directory, 0};
     return operation;
 }
 
 /// abi::at_flag::remove_directory for a directory.
+template <class Caller = void>
 [[nodiscard]] inline Operation unlinkat(i32 directory, const char* path, i32 flags = 0) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::unlinkat, directory);
     operation.arguments.path = {path, static_cast<u32>(flags)};
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation mkdirat(i32 directory, const char* path, u32 mode) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::mkdirat, directory);
     operation.arguments.path = {path, mode};
     return operation;
@@ -523,24 +584,32 @@ using arguments::Attribute;
 
 /// End with the length of the attribute's value; room of 0 bytes only asks for it. -ENODATA: there
 /// is none of that name; -ERANGE: no room; -EOPNOTSUPP: not in this file system.
+template <class Caller = void>
 [[nodiscard]] inline Operation fgetxattr(i32 fd, const Attribute& attribute) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::fgetxattr, fd);
     operation.arguments.attribute = attribute;
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation getxattr(const char* path, const Attribute* attribute) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::getxattr, -1);
     operation.arguments.path_attribute = {path, attribute};
     return operation;
 }
 
 /// End with 0. abi::xattr_flag: create (-EEXIST), replace (-ENODATA).
+template <class Caller = void>
 [[nodiscard]] inline Operation fsetxattr(i32 fd, const Attribute& attribute) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::fsetxattr, fd);
     operation.arguments.attribute = attribute;
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation setxattr(const char* path, const Attribute* attribute) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::setxattr, -1);
     operation.arguments.path_attribute = {path, attribute};
     return operation;
@@ -549,21 +618,27 @@ using arguments::Attribute;
 /// Moves bytes between a pipe and anything else; ends with how many, 0 at the end of the input.
 /// Belongs, for cancel_fd and close, to both descriptors' input side: `from_fd`. -EINVAL: neither
 /// is a pipe.
+template <class Caller = void>
 [[nodiscard]] inline Operation splice(const Splice* splice) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::splice, splice->from_fd);
     operation.arguments.splice = {splice};
     return operation;
 }
 
 /// Copies from one pipe to another and leaves the data in the first.
+template <class Caller = void>
 [[nodiscard]] inline Operation tee(const Splice* splice) noexcept {
+    detail::need_transfers<Caller>();
     Operation operation = detail::make(Kind::tee, splice->from_fd);
     operation.arguments.splice = {splice};
     return operation;
 }
 
 /// fds[0] reads, fds[1] writes; `flags` as pipe2(2), add cloexec yourself.
+template <class Caller = void>
 [[nodiscard]] inline Operation pipe(i32* fds, i32 flags) noexcept {
+    detail::need_paths<Caller>();
     Operation operation = detail::make(Kind::pipe, -1);
     operation.arguments.pipe = {fds, flags};
     return operation;
@@ -573,8 +648,10 @@ using arguments::Attribute;
 
 /// Ends with 0 when a child has changed as asked: waitid(2). `which` is abi::wait_for, `options`
 /// abi::wait_option; `info` may be nullptr. -ECHILD: there is no such child.
+template <class Caller = void>
 [[nodiscard]] inline Operation waitid(i32 which, i32 id, abi::SignalInfo* info,
                                       i32 options) noexcept {
+    detail::need_wait_thread<Caller>();
     Operation operation = detail::make(Kind::waitid, -1);
     operation.arguments.wait = {info, which, id, options};
     return operation;
@@ -583,15 +660,19 @@ using arguments::Attribute;
 /// Waits while the word is `expected`; ends with 0 when it is woken, perhaps for nothing. -EAGAIN:
 /// it has another value (the one EAGAIN that comes out, since it is the answer). `shared`: between
 /// processes.
+template <class Caller = void>
 [[nodiscard]] inline Operation futex_wait(const u32* word, u32 expected,
                                           bool shared = false) noexcept {
+    detail::need_wait_thread<Caller>();
     Operation operation = detail::make(Kind::futex_wait, -1);
     operation.arguments.futex_wait = {word, expected, shared};
     return operation;
 }
 
 /// Waits on up to 128 words at once; ends with the index of one that was woken. 5.16.
+template <class Caller = void>
 [[nodiscard]] inline Operation futex_waitv(const abi::FutexWaiter* waiters, u32 count) noexcept {
+    detail::need_wait_thread<Caller>();
     Operation operation = detail::make(Kind::futex_waitv, -1);
     operation.arguments.futex_wait_many = {waiters, count};
     return operation;

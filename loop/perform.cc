@@ -80,10 +80,13 @@ i32 step(const Completion& operation, const Buffer& buffer, Patience patience) n
         return detail::step_on_socket(operation, buffer, patience);
     }
     if ((kind >= Kind::read && kind <= Kind::writev) || kind == Kind::splice || kind == Kind::tee) {
-        return detail::step_of_transfer(operation, buffer, patience);
+        return detail::step_of_transfer != nullptr
+                   ? detail::step_of_transfer(operation, buffer, patience)
+                   : -Errno::eopnotsupp;
     }
     if (kind >= Kind::openat && kind <= Kind::pipe) {
-        return detail::step_on_path(operation);
+        return detail::step_on_path != nullptr ? detail::step_on_path(operation)
+                                               : -Errno::eopnotsupp;
     }
     return step_of_rest(operation, patience);
 }

@@ -5,6 +5,8 @@
 
 namespace oxbow {
 
+constexpr char detail::paths_part = 0; // needs.h
+
 namespace {
 
 i32 open_2(i32 directory, const arguments::Open2& with) noexcept {

@@ -3,6 +3,7 @@
 
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_event.h"
+#include "needs.h"
 #include "perform.h"
 
 namespace oxbow::detail {
@@ -19,9 +20,10 @@ struct Buffer {
 /// One attempt, which may be interrupted, and fails with -EAGAIN where it would wait.
 [[nodiscard]] i32 step_on_socket(const Completion& operation, const Buffer& buffer,
                                  Patience patience) noexcept;
-[[nodiscard]] i32 step_of_transfer(const Completion& operation, const Buffer& buffer,
-                                   Patience patience) noexcept;
-[[nodiscard]] i32 step_on_path(const Completion& operation) noexcept;
+// Two of them are linked only where operations need them: needs.h.
+[[nodiscard, gnu::weak]] i32 step_of_transfer(const Completion& operation, const Buffer& buffer,
+                                              Patience patience) noexcept;
+[[nodiscard, gnu::weak]] i32 step_on_path(const Completion& operation) noexcept;
 
 /// What an `_all` operation has transferred so far; 0 for the others, whose `value` is their own.
 [[nodiscard]] inline u32 done_so_far(const Completion& operation) noexcept {

@@ -13,6 +13,8 @@
 
 namespace oxbow {
 
+constexpr char detail::transfers_part = 0; // needs.h
+
 namespace {
 
 /// Whether a pipe has refused RWF_NOSIGNAL: then the kernel is older, and is not asked again.
@@ -114,8 +116,17 @@ u32 bytes_taken(i32 fd, bool is_pipe) noexcept {
                : abi::transfer_bytes_max;
 }
 
-/// Makes `transfer` one of its first piece only, and of no more than `most` bytes.
+/// Makes `transfer` one of no more than `most` bytes: of its first piece only, unless all of it is
+/// no more, which then stays together.
 void shorten(Transfer& transfer, abi::IoVec& piece, u32 most) noexcept {
+    usize left = most;
+    u32 fitting = 0;
+    while (fitting < transfer.count && transfer.pieces[fitting].bytes <= left) {
+        left -= transfer.pieces[fitting++].bytes;
+    }
+    if (fitting == transfer.count) {
+        return;
+    }
     while (transfer.count > 1 && transfer.pieces->bytes == 0) {
         ++transfer.pieces;
         --transfer.count;

@@ -31,8 +31,8 @@ void Loop::post(Completion& completion, Handler handler) noexcept {
     wake();
 }
 
-void Loop::worker_done(Completion& completion) noexcept {
-    worker_results_.push(completion);
+void Loop::worker_done(Completion& completion, bool met_end) noexcept {
+    (met_end ? worker_ends_ : worker_results_).push(completion);
     wake();
 }
 
@@ -43,6 +43,14 @@ void Async::notify() noexcept {
         loop_->notified_.push(*this);
         loop_->wake();
     }
+}
+
+void Async::close() noexcept {
+    OXBOW_CHECK(waiting == nullptr, "Async::close while an operation waits for it");
+    if (load_relaxed(&queued_) != 0) {
+        loop_->take_notifications();
+    }
+    notified = false;
 }
 
 void Loop::start_notification(Completion& completion) noexcept {
@@ -64,15 +72,23 @@ void Loop::take_remote() noexcept {
         next = at->next;
         finish(*at, at->value, end_flag(*at, at->value));
     }
+    for (Completion* at = worker_ends_.take_all(); at != nullptr; at = next) {
+        next = at->next;
+        finish(*at, at->value, end_flag(*at, 0));
+    }
     for (Completion* at = posted_.take_all(); at != nullptr; at = next) {
         next = at->next;
         ++active_;
         ++statistics_.submitted;
         finish(*at, 0);
     }
-    Async* next_async = nullptr;
-    for (Async* at = notified_.take_all(); at != nullptr; at = next_async) {
-        next_async = at->next;
+    take_notifications();
+}
+
+void Loop::take_notifications() noexcept {
+    Async* next = nullptr;
+    for (Async* at = notified_.take_all(); at != nullptr; at = next) {
+        next = at->next;
         // From here on a notification queues it again, so that none is missed between this and the
         // callback.
         (void)exchange(&at->queued_, u32{0});

@@ -38,8 +38,8 @@ struct [[nodiscard]] Result {
     /// close.
     [[nodiscard]] constexpr i32 fd() const noexcept { return value >= 0 ? value : -1; }
 
-    /// A stream's other side has ended it: 0 bytes into room for some, with what an `_all` operation
-    /// got before them. Never true of a datagram.
+    /// A stream's other side has ended it: 0 bytes into room for some, with what an `_all`
+    /// operation got before them. Never true of a datagram.
     [[nodiscard]] constexpr bool eof() const noexcept {
         return (flags & result_flag::end_of_stream) != 0;
     }

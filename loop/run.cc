@@ -66,6 +66,9 @@ i32 Loop::round(u64 limit_ns) noexcept {
 }
 
 i32 Loop::wait(u64 limit_ns) noexcept {
+    for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
+        pool->serve_waiters();
+    }
     u64 deadline_ns = 0;
     if (ready_.empty() && limit_ns != 0) {
         const u64 timer_ns = deadlines_.next_deadline_ns();

@@ -8,6 +8,7 @@
 #include "../syscall/call_time.h"
 #include "../syscall/time.h"
 #include "loop.h"
+#include "needs.h"
 
 namespace oxbow {
 
@@ -445,5 +446,18 @@ void WaitThread::end_changed(const Turn& turn, CompletionQueue& ended) noexcept 
         }
     }
 }
+
+// ---- What the loop refers to -------------------------------------------------------------------
+
+constexpr char detail::wait_thread_part = 0;
+
+constexpr detail::JobCalls<WaitThread> detail::wait_thread_calls = {
+    .open = [](WaitThread& pool, Loop& loop, u32) noexcept { return pool.open(loop); },
+    .close = [](WaitThread& pool) noexcept { pool.close(); },
+    .submit = [](WaitThread& pool, Completion& job) noexcept { return pool.submit(job); },
+    .remove = [](WaitThread& pool, Completion& job) noexcept { return pool.remove(job); },
+    .take_if = [](WaitThread& pool, bool (*wanted)(const Completion& job, void* context) noexcept,
+                  void* context) noexcept { return pool.take_if(wanted, context); },
+};
 
 } // namespace oxbow

@@ -2,6 +2,7 @@
 #include "worker_pool.h"
 
 #include "loop.h"
+#include "needs.h"
 #include "perform.h"
 
 namespace oxbow {
@@ -17,9 +18,10 @@ void mark_as_begun(Completion& job) noexcept {
     return job.prev == &job;
 }
 
-/// What a job ends with. Completion::value counts the bytes of an `_all` operation, which perform()
+/// What a job ends with, and in `met_end` whether it came to the end behind what it tells.
+/// Completion::value counts the bytes of an `_all` operation, which perform()
 /// goes on behind; an error after the first of them is left to the next operation.
-[[nodiscard]] i32 result_of(Completion& job) noexcept {
+[[nodiscard]] i32 result_of(Completion& job, bool& met_end) noexcept {
     for (;;) {
         const i32 step = perform(job, Patience::blocks);
         if (!transfers_all(job.kind)) {
@@ -30,6 +32,7 @@ void mark_as_begun(Completion& job) noexcept {
         }
         job.value += step;
         if (!wants_more(job, step, static_cast<u32>(job.value))) {
+            met_end = step == 0;
             return job.value;
         }
     }
@@ -137,9 +140,10 @@ Completion* WorkerPool::take_if(bool (*wanted)(const Completion& job, void* cont
 void WorkerPool::work(void* pool) noexcept {
     WorkerPool& self = *static_cast<WorkerPool*>(pool);
     while (Completion* const job = self.next_job()) {
-        job->value = result_of(*job);
+        bool met_end = false;
+        job->value = result_of(*job, met_end);
         // From here on the job is the loop's, which may have handed it on before this returns.
-        self.loop_->worker_done(*job);
+        self.loop_->worker_done(*job, met_end);
     }
 }
 
@@ -160,5 +164,19 @@ Completion* WorkerPool::next_job() noexcept {
         --idle_;
     }
 }
+
+// ---- What the loop refers to -------------------------------------------------------------------
+
+constexpr char detail::worker_pool_part = 0;
+
+constexpr detail::JobCalls<WorkerPool> detail::worker_pool_calls = {
+    .open = [](WorkerPool& pool, Loop& loop,
+               u32 workers_max) noexcept { return pool.open(loop, workers_max); },
+    .close = [](WorkerPool& pool) noexcept { pool.close(); },
+    .submit = [](WorkerPool& pool, Completion& job) noexcept { return pool.submit(job); },
+    .remove = [](WorkerPool& pool, Completion& job) noexcept { return pool.remove(job); },
+    .take_if = [](WorkerPool& pool, bool (*wanted)(const Completion& job, void* context) noexcept,
+                  void* context) noexcept { return pool.take_if(wanted, context); },
+};
 
 } // namespace oxbow

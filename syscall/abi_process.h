@@ -250,8 +250,15 @@ inline constexpr i32 get_child_subreaper = 37;
 inline constexpr i32 set_no_new_privs = 38;
 inline constexpr i32 get_no_new_privs = 39;
 inline constexpr i32 set_io_flusher = 57;  ///< 5.6
+inline constexpr i32 futex_hash = 78;      ///< 6.16; the second argument is futex_hash
 inline constexpr i32 set_vma = 0x53564d41; ///< 5.17: name an anonymous mapping
 } // namespace prctl_option
+
+/// Second argument of prctl_option::futex_hash.
+namespace futex_hash {
+inline constexpr long set_slots = 1; ///< 6.16; how many, and 0
+inline constexpr long get_slots = 2; ///< 6.16; 0: the process has no table of its own
+} // namespace futex_hash
 
 /// Operations of seccomp.
 namespace seccomp_op {

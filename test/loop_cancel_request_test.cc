@@ -123,6 +123,7 @@ LOOP_TEST(loop_cancel_made_while_its_target_is_idle) {
     run_until_ended(loop, itself);
     CHECK_ERRNO(itself.last.value, Errno::enoent);
     CHECK_EQ(itself.count, 1u);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_cancel_of_a_close_is_too_late) {
@@ -173,6 +174,7 @@ LOOP_TEST(loop_cancel_fd_ends_all_of_one_descriptor) {
     write_text(other.far, "all");
     run_until_ended(loop, elsewhere);
     CHECK_EQ(elsewhere.last.value, 3);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_cancel_fd_of_each_kind) {
@@ -306,6 +308,36 @@ LOOP_TEST(loop_cancel_of_what_waits_for_a_buffer) {
     CHECK_READS(pair.near, "second");
     CHECK_EQ(pool.held(), 0u);
     pool.close();
+}
+
+LOOP_TEST(loop_cancel_of_an_open_that_blocks) {
+    // Nobody reads the pipe, so opening it for writing waits.
+    char path[256];
+    temp_path(path);
+    CHECK_OK(kernel::mknodat(abi::at_fdcwd, path, abi::file_mode::fifo | 0600, 0));
+    for (u32 rounds = 0; rounds < 4; ++rounds) {
+        Logged open;
+        Logged request;
+        submit(loop, open, op::openat(abi::at_fdcwd, path, abi::open_flag::write_only));
+        run_rounds(loop, rounds);
+        submit(loop, request, op::cancel(open.completion));
+        run_until_ended(loop, request);
+        Fd reader;
+        if (row.is_epoll() && request.last.is(Errno::ealready)) {
+            // A worker is in open(2), from which only a signal could call it back. The ring sends
+            // its own workers one.
+            reader = Fd(CHECK_OK(kernel::openat(
+                abi::at_fdcwd, path, abi::open_flag::read_only | abi::open_flag::nonblock)));
+        }
+        run_until_ended(loop, open);
+        CHECK_EQ(open.count, 1u);
+        if (open.last.ok()) {
+            CHECK_ERRNO(request.last.value, Errno::ealready);
+            CHECK_OK(kernel::close(open.last.fd()));
+        } else {
+            CHECK_ERRNO(open.last.value, Errno::ecanceled);
+        }
+    }
 }
 
 LOOP_TEST(loop_cancel_of_a_job_that_has_not_begun) {

@@ -30,6 +30,9 @@ ConfiguredLoop::ConfiguredLoop(const LoopConfiguration& configuration,
 }
 
 ConfiguredLoop::~ConfiguredLoop() {
+    if (loop_.in_flight() != 0) {
+        FAIL("the body left operations in flight, whose completions have gone with it: end_all");
+    }
     constexpr u64 patience_ns = 20'000'000'000;
     CHECK_EQ(loop_.drain(now_ns() + patience_ns), 0u);
     CHECK_EQ(loop_.in_flight(), 0u);

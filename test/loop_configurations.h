@@ -36,7 +36,7 @@ class ConfiguredLoop {
   public:
     explicit ConfiguredLoop(const LoopConfiguration& configuration,
                             const LoopOptions& options = {}) noexcept;
-    /// Drains and closes; fails where something stays in flight.
+    /// Drains and closes; fails where something is in flight, since its memory has gone.
     ~ConfiguredLoop();
     ConfiguredLoop(const ConfiguredLoop&) = delete;
     ConfiguredLoop& operator=(const ConfiguredLoop&) = delete;
@@ -57,7 +57,7 @@ class ConfiguredLoop {
 } // namespace oxbow::test
 
 /// LOOP_TEST(name) { ... loop ... row ... }: the body sees an open `Loop& loop`. When it returns,
-/// what is in flight is cancelled, everything must end, and as many descriptors and mappings are
+/// nothing may be in flight (end_all in loop_help.h), and as many descriptors and mappings are
 /// there as before.
 #define LOOP_TEST(id)                                                                              \
     static void id##_on(::oxbow::Loop& loop,                                                       \

@@ -61,6 +61,7 @@ LOOP_TEST(loop_fork_both_run_at_once) {
                  .value,
              0);
     CHECK_EQ(wait_child(child), 0);
+    end_all(loop);
 }
 
 /// What a child does with the descriptors that it inherits is nothing to the parent's loop.

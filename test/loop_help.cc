@@ -42,6 +42,11 @@ void run_until_ended(Loop& loop, Logged& logged) noexcept {
     }
 }
 
+void end_all(Loop& loop) noexcept {
+    CHECK_EQ(loop.drain(now_ns() + patience_ns), 0u);
+    CHECK_EQ(loop.in_flight(), 0u);
+}
+
 Result perform_on(Loop& loop, const Operation& operation) noexcept {
     Logged logged;
     submit(loop, logged, operation);

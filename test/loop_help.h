@@ -35,6 +35,10 @@ void run_until_ended(Loop& loop, Logged& logged) noexcept;
 /// Submits, runs until it has ended, and returns its last result.
 [[nodiscard]] Result perform_on(Loop& loop, const Operation& operation) noexcept;
 
+/// Cancels what is in flight and waits for its end: a body whose completions are its own must do so
+/// before it returns.
+void end_all(Loop& loop) noexcept;
+
 constexpr u64 ms = 1'000'000;
 
 /// Runs until `done` holds, but no longer than a test can wait.

@@ -1,5 +1,6 @@
 // The contract's line 2: no callback runs but from run, none inside another, the stack stays flat,
 // what a callback submits comes in the next round, and so input and output are never starved.
+#include "loop_echo.h"
 #include "loop_pending.h"
 
 namespace oxbow::test {
@@ -159,52 +160,23 @@ struct Restless {
     }
 };
 
-/// One side of an echo: what it receives it sends back, `rounds` times.
-struct Echo {
-    i32 fd = -1;
-    u32 rounds = 0;
-    bool sends_first = false;
-    char byte = 'e';
-    Completion completion = {};
-
-    void begin(Loop& loop) noexcept {
-        loop.submit(completion, sends_first ? op::send(fd, &byte, 1) : op::recv(fd, &byte, 1),
-                    on<&Echo::ended>(*this));
-    }
-    void ended(Loop& loop, Completion& same, Result result) noexcept {
-        CHECK_EQ(result.value, 1);
-        const bool received = same.kind == Kind::recv;
-        if (received && rounds != 0) {
-            --rounds;
-        }
-        if (rounds != 0 || (received && !sends_first)) {
-            loop.submit(same, received ? op::send(fd, &byte, 1) : op::recv(fd, &byte, 1),
-                        on<&Echo::ended>(*this));
-        }
-    }
-};
-
 LOOP_TEST(loop_inline_of_a_million_rearms) {
     // While a thousand operations rearm themselves a thousand times each, an echo goes its way: no
     // round of theirs may keep it from the kernel.
     constexpr u32 count = 1000;
     static Completion completions[count];
     static Restless restless[count];
-    SocketPair pair = make_socket_pair();
-    Echo near = {.fd = pair.near, .rounds = 100, .sends_first = true};
-    Echo far = {.fd = pair.far, .rounds = 100};
-    near.begin(loop);
-    far.begin(loop);
+    EchoCrowd<1> echo;
+    echo.begin(loop, 100);
     for (u32 i = 0; i < count; ++i) {
         restless[i].left = 1000;
         loop.submit(completions[i], op::nop(), on<&Restless::ended>(restless[i]));
     }
     u32 rounds = 0;
-    for (; near.rounds != 0; ++rounds) {
+    for (; !echo.done(); ++rounds) {
         CHECK_LT(rounds, 1000u);
         CHECK_OK(loop.run(Run::no_wait));
     }
-    CHECK_EQ(far.rounds, 0u);
     CHECK_GT(restless[0].left, 0u);
     CHECK_OK(loop.run());
     for (const Restless& one : restless) {
@@ -219,19 +191,15 @@ LOOP_TEST(loop_inline_of_a_timer_that_is_always_due) {
     Restless restless;
     restless.left = most;
     Completion timer;
-    SocketPair pair = make_socket_pair();
-    Echo near = {.fd = pair.near, .rounds = 50, .sends_first = true};
-    Echo far = {.fd = pair.far, .rounds = 50};
+    EchoCrowd<1> echo;
     loop.submit(timer, op::timer(0), on<&Restless::ended>(restless));
-    near.begin(loop);
-    far.begin(loop);
-    while (near.rounds != 0) {
+    echo.begin(loop, 50);
+    while (!echo.done()) {
         CHECK_GT(restless.left, 1u);
         CHECK_OK(loop.run(Run::once));
     }
-    CHECK_EQ(far.rounds, 0u);
     CHECK_EQ(restless.lowest, restless.highest);
-    loop.cancel(timer);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_inline_of_a_post_that_posts_itself) {
@@ -244,13 +212,10 @@ LOOP_TEST(loop_inline_of_a_post_that_posts_itself) {
             }
         }
     } posting;
-    SocketPair pair = make_socket_pair();
-    Echo near = {.fd = pair.near, .rounds = 20, .sends_first = true};
-    Echo far = {.fd = pair.far, .rounds = 20};
+    EchoCrowd<1> echo;
     loop.post(posting.completion, on<&Posting::ended>(posting));
-    near.begin(loop);
-    far.begin(loop);
-    while (near.rounds != 0) {
+    echo.begin(loop, 20);
+    while (!echo.done()) {
         CHECK_GT(posting.left, 1u);
         CHECK_OK(loop.run(Run::once));
     }
@@ -270,11 +235,8 @@ VARIANT_TEST(loop_inline_batch_is_no_larger_than_asked_for, loop_configurations)
         submit(*loop, nop, op::nop());
     }
     submit(*loop, receive, op::recv(pair.near, got, sizeof(got)));
-    u32 callbacks = 0;
     for (u32 i = 0; i < 3; ++i) {
-        const i32 ran = CHECK_OK(loop->run(Run::no_wait));
-        CHECK_EQ(ran, 3);
-        callbacks += static_cast<u32>(ran);
+        CHECK_EQ(CHECK_OK(loop->run(Run::no_wait)), 3);
         if (i == 0) {
             write_text(pair.far, "data"); // collected while the batches go on
         }

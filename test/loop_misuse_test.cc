@@ -7,7 +7,7 @@
 namespace oxbow::test {
 namespace {
 
-constexpr u64 never_ns = 1'000'000 * ms;
+[[maybe_unused]] constexpr u64 never_ns = 1'000'000 * ms;
 
 #if defined(OXBOW_DEBUG)
 

@@ -1,6 +1,7 @@
 // The contract's line 1: every operation ends exactly once, one that goes on delivers any number of
 // results before that, and from before the last callback begins the completion and everything that
 // it points to are the caller's: to be overwritten, unmapped, or submitted again at once.
+#include "hook.h"
 #include "loop_pending.h"
 
 namespace oxbow::test {
@@ -179,7 +180,7 @@ struct Freed {
         CHECK(!is_error(page));
         completion = reinterpret_cast<Completion*>(page);
     }
-    [[nodiscard]] Handler handler() noexcept { return on<&Freed::ended>(*this); }
+    [[nodiscard]] oxbow::Handler handler() noexcept { return on<&Freed::ended>(*this); }
     void ended(Loop&, Completion& ended_one, Result result) noexcept {
         CHECK(&ended_one == completion);
         last = result;
@@ -279,6 +280,52 @@ LOOP_TEST(loop_once_and_a_request_outlives_its_target) {
     char rest[16] = {};
     const long left = kernel::recv(pair.near, rest, sizeof(rest), abi::msg_flag::dontwait);
     CHECK_EQ(received + (left > 0 ? static_cast<u32>(left) : 0), 10u);
+}
+
+/// A kernel that takes no entries for the time being.
+class FullKernel {
+  public:
+    FullKernel() noexcept { set_handler(handle, nullptr); }
+    ~FullKernel() { remove_handler(handle, nullptr); }
+    FullKernel(const FullKernel&) = delete;
+    FullKernel& operator=(const FullKernel&) = delete;
+
+  private:
+    static bool handle(void*, long number, const long* arguments, int, long* result) noexcept {
+        if (number != number::io_uring_enter || arguments[1] == 0) {
+            return false;
+        }
+        *result = -static_cast<long>(Errno::ebusy);
+        return true;
+    }
+};
+
+LOOP_TEST(loop_once_and_a_request_that_waits_for_room_outlives_its_target) {
+    constexpr u32 count = 300; // more than any ring of the rows has room for
+    SocketPair pair = make_tcp_pair();
+    static char got[count];
+    static char data[count];
+    Freed targets[count];
+    Logged requests[count];
+    for (u32 i = 0; i < count; ++i) {
+        loop.submit(*targets[i].completion, op::recv(pair.near, got + i, 1), targets[i].handler());
+    }
+    run_rounds(loop, 3);
+    CHECK_EQ(kernel::send(pair.far, data, count, 0), static_cast<i64>(count));
+    {
+        const FullKernel full;
+        for (u32 i = 0; i < count; ++i) {
+            submit(loop, requests[i], op::cancel(*targets[i].completion));
+        }
+        run_rounds(loop, 4);
+    }
+    CHECK_OK(loop.run());
+    for (u32 i = 0; i < count; ++i) {
+        CHECK_EQ(targets[i].count, 1u);
+        CHECK_EQ(requests[i].count, 1u);
+        CHECK_EQ(requests[i].last.value,
+                 targets[i].last.ok() ? -static_cast<i32>(Errno::ealready) : 0);
+    }
 }
 
 /// Overwrites its completion first of all, then begins anew with it.

@@ -135,6 +135,9 @@ struct PatternReader {
 
   private:
     Action take(Result result) noexcept {
+        if (result.is(Errno::ecanceled)) {
+            return Action::disarm;
+        }
         CHECK_OK(result.value);
         check_pattern(data, result.count(), received);
         received += result.count();

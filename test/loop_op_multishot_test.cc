@@ -210,6 +210,43 @@ LOOP_TEST(loop_op_buffers_given_back_late) {
     }
 }
 
+/// Who waited for a buffer and then finds nothing to receive leaves it to the next.
+LOOP_TEST(loop_op_buffers_go_to_who_needs_them) {
+    for (const i32 mode : fd_modes) {
+        const SocketPair a = make_pair_of(mode);
+        const SocketPair b = make_pair_of(mode);
+        const SocketPair c = make_pair_of(mode);
+        Pool pool(loop, 1, 16);
+        Collector holds(*pool);
+        Collector idle(*pool);
+        Collector wants(*pool);
+        holds.hold = 1;
+        holds.start(loop, op::recv(a.near, *pool));
+        write_text(a.far, "taken");
+        run_for_bytes(loop, holds, 5);
+        idle.start(loop, op::recv(b.near, *pool));
+        wants.start(loop, op::recv(c.near, *pool));
+        run_a_little(loop);
+        holds.give_back();
+        write_text(c.far, "wanted");
+        run_for_bytes(loop, wants, 6);
+        CHECK(!idle.ended);
+        end_by_cancel(loop, idle);
+        // The same where the first one is gone by then.
+        holds.hold = 1;
+        holds.start(loop, op::recv(a.near, *pool));
+        write_text(a.far, "taken");
+        run_for_bytes(loop, holds, 10);
+        idle.start(loop, op::recv(b.near, *pool));
+        wants.start(loop, op::recv(c.near, *pool));
+        run_a_little(loop);
+        holds.give_back();
+        end_by_cancel(loop, idle);
+        write_text(c.far, "wanted");
+        run_for_bytes(loop, wants, 12);
+    }
+}
+
 /// Many share a few buffers.
 LOOP_TEST(loop_op_recv_multishot_sharing_a_pool) {
     constexpr u32 count = 20;
@@ -443,8 +480,9 @@ LOOP_TEST(loop_op_poll) {
     CHECK_EQ(ended.count, 0u);
     pair.far.close();
     run_until_ended(loop, ended);
-    CHECK_EQ(ended.last.value & (event::hup | event::rdhup), event::hup | event::rdhup);
-    CHECK_EQ(ended.last.value & event::in, 0u); // not asked for
+    CHECK_EQ(static_cast<u32>(ended.last.value) & (event::hup | event::rdhup),
+             event::hup | event::rdhup);
+    CHECK_EQ(static_cast<u32>(ended.last.value) & event::in, 0u); // not asked for
     const Fd file = make_file();
     CHECK_EQ(perform_on(loop, op::poll(file, event::in)).value, event::in);
     CHECK_EQ(perform_on(loop, op::poll(file, event::in | event::out)).value,
@@ -463,7 +501,7 @@ LOOP_TEST(loop_op_poll_multishot) {
         const u32 before = poll.count;
         write_text(pair.far, "abc");
         run_until(loop, [&]() noexcept { return poll.count > before; });
-        CHECK_EQ(poll.last.value & event::in, event::in);
+        CHECK_EQ(static_cast<u32>(poll.last.value) & event::in, event::in);
         CHECK(poll.last.more());
         CHECK_READS(pair.near, "abc");
         run_a_little(loop);

@@ -141,6 +141,7 @@ LOOP_TEST(loop_op_file_too_large) {
         check_pattern(got, 2000);
     }
     CHECK_OK(kernel::prlimit(0, abi::resource::file_bytes, &former));
+    end_all(loop);
 }
 
 /// A short write moves the file's own position by what it wrote, as write(2) does. (The ring of

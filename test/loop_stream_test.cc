@@ -295,6 +295,7 @@ LOOP_TEST(loop_stream_recvmsg_multishot_goes_on_past_an_empty_datagram) {
         pool->give_back(log.log[i]);
     }
     CHECK_EQ(pool->held(), 0u);
+    end_all(loop);
 }
 
 /// No room means no bytes, whatever the state of the stream.

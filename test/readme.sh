@@ -8,9 +8,9 @@ trap 'rm -rf "$place"' EXIT
 ln -s "$PWD" "$place/oxbow"
 awk '/^```cpp/ { on = 1; next } /^```/ { on = 0 } on' README.md > "$place/main.cc"
 $cxx -std=c++20 -O2 -Wall -Wextra -Wpedantic -Werror -I"$place" "$place/main.cc" syscall/*.cc \
-    uring/*.cc -o "$place/main"
+    loop/*.cc uring/*.cc epoll/*.cc io/*.cc -o "$place/main"
 answer=$("$place/main")
-[ "$answer" = 'hello, ring' ] || {
+[ "$answer" = 'hello, loop' ] || {
     echo "readme: the program printed: $answer" >&2
     exit 1
 }

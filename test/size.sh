@@ -37,7 +37,7 @@ for program in "$@"; do
     */size/loop_uring) pin_text 'a timer and a socket on io_uring' "$program" 28672 ;;
     */size/loop_epoll) pin_text 'a timer and a socket on epoll' "$program" 28672 ;;
     */size/loop_both) pin_text 'a timer and a socket on either' "$program" 40960 ;;
-    */tour-static) pin "file ${program##*/}" "$(wc -c < "$program")" 81920 ;;
+    */tour-static) pin "file ${program##*/}" "$(wc -c < "$program")" 98304 ;;
     *) pin "file ${program##*/}" "$(wc -c < "$program")" 40960 ;;
     esac
 done

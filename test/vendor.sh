@@ -23,8 +23,21 @@ copied_folder() {
     [ "$(find third_party -name '*.cc' | wc -l)" -eq "$(find . -name '*.o' | wc -l)" ]
 }
 
+# The same of the whole library.
+copied_loop() {
+    mkdir -p "$out/whole/third_party" && cd "$source" &&
+        cp -r syscall loop uring epoll io "$out/whole/third_party" &&
+        cp test/parent/loop.cc "$out/whole" && cd "$out/whole" || return
+    "$CXX" -std=c++20 -c third_party/*/*.cc && ar rcs third_party.a ./*.o &&
+        "$CXX" -std=c++20 -DVENDORED loop.cc third_party.a -o parent && ./parent || return
+    [ "$(find third_party -name '*.cc' | wc -l)" -eq "$(find . -name '*.o' | wc -l)" ]
+}
+
 with_pkg_config() {
     prefix=$out/installed
+    # shellcheck disable=SC2046 # the flags are words
+    "$CXX" -std=c++20 "$source/test/parent/loop.cc" -o "$out/parent-loop" \
+        $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs oxbow) && "$out/parent-loop" || return
     for name in oxbow oxbow-ring; do
         # shellcheck disable=SC2046 # the flags are words
         "$CXX" -std=c++20 "$source/test/parent/main.cc" -o "$out/parent-$name" \
@@ -49,7 +62,7 @@ parent_of() {
     cmake -S "$source/test/parent" -B "$out/$directory" -DCMAKE_CXX_COMPILER="$CXX" "$@" > "$out/$directory.log" ||
         { cat "$out/$directory.log"; return 1; }
     cmake --build "$out/$directory" $parallel > "$out/$directory.log" || { cat "$out/$directory.log"; return 1; }
-    "$out/$directory/with-ring" && "$out/$directory/with-oxbow"
+    "$out/$directory/with-ring" && "$out/$directory/with-oxbow" && "$out/$directory/with-loop"
 }
 
 as_subproject() {
@@ -68,6 +81,7 @@ as_package() {
 }
 
 step 'a copied folder and the compiler' copied_folder
+step 'all folders and the compiler' copied_loop
 step 'make install' $make BUILD="$BUILD" CXX="$CXX" PREFIX="$out/installed" install
 if command -v pkg-config > /dev/null; then
     step 'pkg-config' with_pkg_config

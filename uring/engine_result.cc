@@ -18,47 +18,6 @@ namespace {
     return value == -Errno::eintr || (value <= -512 && value >= -516);
 }
 
-/// Whether the caller wants -EAGAIN, or it is the operation's answer.
-[[nodiscard]] bool wants_eagain(const Completion& completion) noexcept {
-    const arguments::Any& a = completion.arguments;
-    switch (completion.kind) {
-    case Kind::futex_wait:
-    case Kind::futex_waitv:
-        return true;
-    case Kind::recv:
-    case Kind::recv_all:
-        return (a.receive.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::recv_managed:
-    case Kind::recv_multishot:
-    case Kind::recvmsg_multishot:
-        return (a.managed.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        return (a.receive_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-        return (a.send.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-        return (a.send_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::read:
-    case Kind::read_all:
-    case Kind::write:
-    case Kind::write_all:
-        return (a.transfer.flags & abi::rw_flag::nowait) != 0;
-    case Kind::readv:
-    case Kind::writev:
-        return (a.vector.flags & abi::rw_flag::nowait) != 0;
-    case Kind::splice:
-    case Kind::tee:
-        return (a.splice.splice->flags & abi::splice_flag::nonblock) != 0;
-    default:
-        return false;
-    }
-}
-
 void leave(Loop& loop, Completion& completion) noexcept {
     list_of(loop, completion).remove(completion);
 }
@@ -118,6 +77,22 @@ void end_cancelled(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// Whether an operation that ends with this error in the kernel is begun once more, or waits.
+[[nodiscard]] bool goes_on_after(const Completion& completion, i32 value) noexcept {
+    switch (value) {
+    case -static_cast<i32>(Errno::eagain):
+        return true;
+    case -static_cast<i32>(Errno::einprogress):
+        return completion.kind == Kind::connect;
+    case -static_cast<i32>(Errno::enobufs):
+        return is_managed(completion.kind);
+    case -static_cast<i32>(Errno::enxio):
+        return opens(completion.kind) && !completion.has(half_done);
+    default:
+        return false;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
@@ -133,8 +108,7 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         }
         return;
     }
-    if (cancelled &&
-        (value == -Errno::eagain || (value == -Errno::enobufs && is_managed(completion.kind)))) {
+    if (cancelled && goes_on_after(completion, value)) {
         end_cancelled(loop, completion);
         return;
     }
@@ -183,6 +157,14 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
             submit_again(loop, completion);
             return;
         }
+    }
+    if (value == -Errno::eopnotsupp &&
+        (completion.kind == Kind::send_zero_copy || completion.kind == Kind::sendmsg_zero_copy)) {
+        // A socket without such sends: AF_UNIX, and others than TCP and UDP. (With msg_flag::oob
+        // the plain send says the same once more.)
+        completion.kind = completion.kind == Kind::send_zero_copy ? Kind::send : Kind::sendmsg;
+        submit_again(loop, completion);
+        return;
     }
     if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
         state.features.nosignal = false; // before 6.18
@@ -261,54 +243,36 @@ void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool a
 [[nodiscard]] bool may_be_untrue(const Completion& completion) noexcept {
     constexpr u32 doubtful =
         abi::poll_event::pri | abi::poll_event::rdband | abi::poll_event::wrband;
-    return (completion.kind == Kind::poll || completion.kind == Kind::poll_multishot) &&
-           (completion.arguments.poll.events & doubtful) != 0;
+    return (completion.arguments.poll.events & doubtful) != 0;
 }
 
-/// Asks what of a poll holds. A poll of which nothing does goes on.
-void take_events(Loop& loop, Completion& completion, bool armed) noexcept {
-    ++loop.counters().syscalls;
-    const i32 value = perform(completion, Patience::none);
-    if (value == -Errno::eagain) {
-        if (!armed) {
+/// What of `value` a poll was asked for: since 5.13 the ring tells of rdhup in any case
+/// (io_uring/poll.c, IO_POLL_UNMASK). What may be untrue is asked for. A poll of which nothing is
+/// left goes on.
+void take_events(Loop& loop, Completion& completion, i32 value, bool armed) noexcept {
+    constexpr u32 always = abi::poll_event::err | abi::poll_event::hup | abi::poll_event::nval;
+    const u32 told = static_cast<u32>(value);
+    const u32 wanted = told & (completion.arguments.poll.events | always);
+    value = wanted != 0 ? static_cast<i32>(wanted) : -static_cast<i32>(Errno::eagain);
+    if (may_be_untrue(completion)) {
+        ++loop.counters().syscalls;
+        value = perform(completion, Patience::none);
+    }
+    if (value >= 0) {
+        take_value(loop, completion, value, 0, armed);
+    } else if (value != -Errno::eagain) {
+        take_error(loop, completion, value);
+    } else if (armed) {
+        return;
+    } else if (completion.has(Completion::cancelled)) {
+        end_cancelled(loop, completion);
+    } else {
+        // Half a connection that has ended would end the next poll at once, too.
+        if ((told & abi::poll_event::rdhup) != 0) {
+            submit_pause(loop, completion);
+        } else {
             submit_again(loop, completion);
         }
-    } else if (value < 0) {
-        take_error(loop, completion, value);
-    } else {
-        take_value(loop, completion, value, 0, armed);
-    }
-}
-
-/// Does with a system call what this ring has no operation for, when the descriptor is ready.
-void attempt(Loop& loop, Completion& completion) noexcept {
-    i32 value = 0;
-    u32 flags = 0;
-    if (is_managed(completion.kind)) {
-        BufferPool& pool = *completion.arguments.managed.pool;
-        const i32 id = pool.take();
-        if (id < 0) {
-            leave(loop, completion);
-            loop.await_buffer(completion);
-            return;
-        }
-        value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
-                             Patience::ready);
-        if (value <= 0) {
-            pool.untake(static_cast<u16>(id));
-        } else {
-            flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
-        }
-    } else {
-        value = perform(completion, Patience::ready);
-    }
-    ++loop.counters().syscalls;
-    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
-        submit_poll(loop, completion);
-    } else if (value < 0) {
-        take_error(loop, completion, value);
-    } else {
-        take_value(loop, completion, value, flags, false);
     }
 }
 
@@ -333,7 +297,7 @@ void try_again(Loop& loop, Completion& completion) noexcept {
 void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
     completion.clear(Completion::polls);
     const bool can_be_vain = is_send(completion.kind);
-    const bool paused = (completion.kind == Kind::connect || can_be_vain) && completion.has(pauses);
+    const bool paused = can_pause(completion.kind) && completion.has(pauses);
     if (paused) {
         completion.clear(pauses);
     } else if (can_be_vain) {
@@ -360,6 +324,84 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
 }
 
 } // namespace
+
+bool wants_eagain(const Completion& completion) noexcept {
+    const arguments::Any& a = completion.arguments;
+    switch (completion.kind) {
+    case Kind::futex_wait:
+    case Kind::futex_waitv:
+        return true;
+    case Kind::recv:
+    case Kind::recv_all:
+        return (a.receive.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::recv_managed:
+    case Kind::recv_multishot:
+    case Kind::recvmsg_multishot:
+        return (a.managed.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::recvmsg:
+    case Kind::recvmsg_all:
+        return (a.receive_message.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::send:
+    case Kind::send_all:
+    case Kind::send_zero_copy:
+        return (a.send.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::sendmsg:
+    case Kind::sendmsg_all:
+    case Kind::sendmsg_zero_copy:
+        return (a.send_message.flags & abi::msg_flag::dontwait) != 0;
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return (a.transfer.flags & abi::rw_flag::nowait) != 0;
+    case Kind::readv:
+    case Kind::writev:
+        return (a.vector.flags & abi::rw_flag::nowait) != 0;
+    case Kind::splice:
+    case Kind::tee:
+        return (a.splice.splice->flags & abi::splice_flag::nonblock) != 0;
+    default:
+        return false;
+    }
+}
+
+void attempt(Loop& loop, Completion& completion) noexcept {
+    i32 value = 0;
+    u32 flags = 0;
+    if (is_managed(completion.kind)) {
+        BufferPool& pool = *completion.arguments.managed.pool;
+        const i32 id = pool.take();
+        if (id < 0) {
+            leave(loop, completion);
+            loop.await_buffer(completion);
+            return;
+        }
+        value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
+                             Patience::ready);
+        if (value == -Errno::eagain && completion.kind == Kind::read_managed &&
+            is_file(completion.fd)) {
+            // It is not in memory, and nothing tells when it is. A worker could not take the
+            // buffer.
+            value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
+                                 Patience::blocks);
+        }
+        if (value <= 0) {
+            pool.untake(static_cast<u16>(id));
+        } else {
+            flags = result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
+        }
+    } else {
+        value = perform(completion, Patience::ready);
+    }
+    ++loop.counters().syscalls;
+    if (value == -Errno::eagain && !is_send(completion.kind) && !wants_eagain(completion)) {
+        submit_poll(loop, completion);
+    } else if (value < 0) {
+        take_error(loop, completion, value);
+    } else {
+        take_value(loop, completion, value, flags, false);
+    }
+}
 
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
     i32 value = cqe.result;
@@ -391,8 +433,8 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
     }
     if (value < 0) {
         take_error(loop, completion, value);
-    } else if (may_be_untrue(completion) && !completion.has(Completion::cancelled)) {
-        take_events(loop, completion, armed);
+    } else if (completion.kind == Kind::poll || completion.kind == Kind::poll_multishot) {
+        take_events(loop, completion, value, armed);
     } else {
         take_value(loop, completion, value, flags, armed);
     }

@@ -34,6 +34,7 @@ struct State {
     bool cancels_left = false; ///< some did not find room in the queue
     bool wake_armed = false;
     bool blocks_sigpipe = false;
+    bool keeps_futexes = false; ///< see keep_futexes
     bool asked_about_position = false;
     bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
@@ -68,7 +69,7 @@ inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to kno
 inline constexpr u8 half_done = Completion::engine_bit_a;
 /// Splice and tee, with Completion::polls: the input is ready, and it waits for room at the output.
 inline constexpr u8 input_ready = Completion::engine_bit_a;
-/// Connect and sends, with Completion::polls: it waits for some time to pass and not for readiness.
+/// Connects, polls and sends, with Completion::polls: some time is to pass, not readiness to come.
 /// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
 /// Cancels: their target ends by them, even if the kernel does not find it any more.
@@ -103,11 +104,19 @@ struct KindInfo {
 [[nodiscard]] constexpr bool is_send(Kind kind) noexcept {
     return kind >= Kind::send && kind <= Kind::sendmsg_zero_copy;
 }
+/// Whether `pauses` may be set of it.
+[[nodiscard]] constexpr bool can_pause(Kind kind) noexcept {
+    return kind == Kind::connect || kind == Kind::poll || kind == Kind::poll_multishot ||
+           is_send(kind);
+}
 
 /// Whether it has an output besides its input, and so two descriptors to be ready.
 [[nodiscard]] constexpr bool has_output(Kind kind) noexcept {
     return kind == Kind::splice || kind == Kind::tee;
 }
+
+/// Whether nobody can wait for it: a regular file, a directory, a disk.
+[[nodiscard]] bool is_file(i32 fd) noexcept;
 
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
@@ -116,6 +125,8 @@ struct KindInfo {
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
 
 void submit(Loop& loop, Completion& completion) noexcept;
+/// The same for one that has been looked at.
+void begin(Loop& loop, Completion& completion) noexcept;
 void resume(Loop& loop, Completion& completion) noexcept;
 void close_fd(Loop& loop, Completion& completion) noexcept;
 /// Puts it into the queue once more; it is in its slot's list already.
@@ -136,6 +147,10 @@ void enable(Loop& loop) noexcept;
 /// Keeps SIGPIPE from this thread, where the kernel has no flag that does.
 void block_sigpipe(State& state) noexcept;
 
+/// Whether the caller wants -EAGAIN, or it is the operation's answer.
+[[nodiscard]] bool wants_eagain(const Completion& completion) noexcept;
+/// Does with a system call what this ring has no operation for, when the descriptor is ready.
+void attempt(Loop& loop, Completion& completion) noexcept;
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 

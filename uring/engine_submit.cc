@@ -283,6 +283,20 @@ void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
     return (events & abi::poll_event::pri) != 0 ? events | abi::poll_event::rdband : events;
 }
 
+/// Since 6.16 a process gets a table of futexes of its own with its first thread, and who waits in
+/// the table of all is not found any more. A single thread could not wait; a ring can. So the
+/// process gets its table before.
+void keep_futexes(State& state) noexcept {
+    constexpr long slots = 64;
+    if (!state.keeps_futexes) {
+        state.keeps_futexes = true;
+        if (kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::get_slots) == 0) {
+            // A refusal cannot be helped.
+            (void)kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::set_slots, slots);
+        }
+    }
+}
+
 void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -324,6 +338,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
                            .info = a.wait.info});
         return;
     case Kind::futex_wait:
+        keep_futexes(state);
         prep::futex_wait(
             sqe, a.futex_wait.word,
             {.value = a.futex_wait.expected,
@@ -331,6 +346,7 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
                       (a.futex_wait.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
         return;
     case Kind::futex_waitv:
+        keep_futexes(state);
         prep::futex_waitv(sqe, a.futex_wait_many.waiters, a.futex_wait_many.count);
         return;
     default:
@@ -373,16 +389,30 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
         return;
     case Fallback::poll:
         enlist(loop, completion);
-        submit_poll(loop, completion);
+        if (wants_eagain(completion)) {
+            attempt(loop, completion);
+        } else {
+            submit_poll(loop, completion);
+        }
         return;
-    case Fallback::waitid:
+    case Fallback::waitid: {
+        // Asked first: a process that is no child of ours (-ECHILD) has a descriptor, too, and the
+        // poll of that one would wait for nothing that comes.
+        ++loop.counters().syscalls;
+        const i32 value = perform(completion, Patience::none);
+        if (value != -Errno::eagain) {
+            loop.finish(completion, value);
+            return;
+        }
         if (open_process(completion)) {
             enlist(loop, completion);
             submit_poll(loop, completion);
             return;
         }
         completion.fd = -1;
-        [[fallthrough]];
+        loop.perform_on_worker(completion);
+        return;
+    }
     default:
         loop.perform_on_worker(completion);
         return;
@@ -393,8 +423,7 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const bool can_pause = completion.kind == Kind::connect || is_send(completion.kind);
-    if (completion.has(Completion::polls) && can_pause && completion.has(pauses)) {
+    if (completion.has(Completion::polls) && can_pause(completion.kind) && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
                completion.has(input_ready)) {
@@ -460,7 +489,44 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return has_room(loop) ? state.ring.get_sqe() : nullptr;
 }
 
+bool is_file(i32 fd) noexcept {
+    abi::Statx status = {};
+    const i32 result =
+        kernel::statx(fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
+    const u32 type = status.mode & abi::file_mode::type_mask;
+    return result == 0 && (type == abi::file_mode::regular || type == abi::file_mode::directory ||
+                           type == abi::file_mode::block_device);
+}
+
+/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
+[[nodiscard]] static bool is_file_without_multishot(const State& state,
+                                                    const Completion& completion) noexcept {
+    return completion.kind == Kind::read_multishot &&
+           !(state.features.has(abi::Opcode::read_multishot) &&
+             completion.arguments.managed.pool->kernel_takes) &&
+           is_file(completion.fd);
+}
+
 void submit(Loop& loop, Completion& completion) noexcept {
+    if (is_file_without_multishot(state_of(loop), completion)) {
+        loop.finish(completion, -Errno::ebadfd);
+        return;
+    }
+    begin(loop, completion);
+}
+
+/// Whether it writes nothing. The ring would send an empty datagram, pwritev2(2) does not. (The
+/// pieces of a writev are not looked at: their memory may be none.)
+[[nodiscard]] static bool writes_nothing(const Completion& completion) noexcept {
+    return (completion.kind == Kind::write || completion.kind == Kind::write_all) &&
+           completion.arguments.transfer.bytes == 0;
+}
+
+void begin(Loop& loop, Completion& completion) noexcept {
+    if (writes_nothing(completion)) {
+        loop.finish(completion, perform(completion, Patience::none));
+        return;
+    }
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
         submit_elsewhere(loop, completion);
         return;
@@ -503,11 +569,17 @@ void resume(Loop& loop, Completion& completion) noexcept {
         loop.finish(completion, -Errno::ecanceled);
         return;
     }
-    if (!armed) {
-        submit(loop, completion);
+    if (!armed && completion.kind != Kind::poll_multishot) {
+        begin(loop, completion);
         return;
     }
     enlist(loop, completion);
+    if (!armed) {
+        // Before 5.13 the ring has only polls that end at once as long as something is there, and
+        // nothing that tells whether that is new.
+        submit_pause(loop, completion);
+        return;
+    }
     if (completion.has(Completion::cancelled)) {
         (void)cancel(loop, completion, nullptr);
     }

@@ -85,12 +85,14 @@ void Poller::start(Completion& operation) noexcept {
         return;
     }
     const bool on_files = info_of(operation).on_files != 0;
-    if (on_files && (was_file || operation.kind == Kind::read_multishot)) {
+    const bool is_managed_read =
+        operation.kind == Kind::read_managed || operation.kind == Kind::read_multishot;
+    if (on_files && (was_file || is_managed_read)) {
         learn(*slot, operation.fd, events_of(operation));
     }
     const bool writes = waits_for_output(operation);
     if (slot->has(FdSlot::always_ready) && !asks_not_to_wait(operation) &&
-        (writes || operation.kind == Kind::read_multishot)) {
+        (writes || is_managed_read)) {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }

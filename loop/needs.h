@@ -1,0 +1,70 @@
+// Parts of the library that a program has only if it makes an operation which needs them: a server
+// of sockets and timers carries no worker threads, and no code for paths.
+//
+// The loop refers to such a part weakly, which takes nothing out of an archive. The functions of
+// op.h that need a part are templates, and so exist only in programs that call them; there they
+// leave a reference to the part's own name behind, in data that nobody reads and the linker throws
+// away, but not before it has fetched the part. Operations made by other means than op.h, in a
+// program that calls none of these functions, end with -EOPNOTSUPP or are done in the loop's
+// thread.
+#pragma once
+
+#include "../syscall/types.h"
+
+namespace oxbow {
+
+class Loop;
+class WaitThread;
+class WorkerPool;
+struct Completion;
+
+namespace detail {
+
+extern const char worker_pool_part; ///< worker_pool.cc
+extern const char wait_thread_part; ///< wait_thread.cc
+extern const char transfers_part;   ///< perform_transfer.cc
+extern const char paths_part;       ///< perform_path.cc
+
+template <const char* part, class>
+struct Need {
+    [[gnu::used]] static constexpr const char* reference = part;
+};
+
+// `Caller` is the parameter of the template that calls, so that nothing comes of it before a call.
+template <class Caller>
+void need_workers() noexcept {
+    (void)&Need<&worker_pool_part, Caller>::reference;
+}
+template <class Caller>
+void need_wait_thread() noexcept {
+    (void)&Need<&wait_thread_part, Caller>::reference;
+}
+/// Reads and writes; of files they may block, so that they need workers too.
+template <class Caller>
+void need_transfers() noexcept {
+    (void)&Need<&transfers_part, Caller>::reference;
+    need_workers<Caller>();
+}
+/// What is done with files and paths: the same.
+template <class Caller>
+void need_paths() noexcept {
+    (void)&Need<&paths_part, Caller>::reference;
+    need_workers<Caller>();
+}
+
+/// What the loop calls of WorkerPool and of WaitThread.
+template <class Pool>
+struct JobCalls {
+    i32 (*open)(Pool& pool, Loop& loop, u32 workers_max) noexcept;
+    void (*close)(Pool& pool) noexcept;
+    i32 (*submit)(Pool& pool, Completion& job) noexcept;
+    bool (*remove)(Pool& pool, Completion& job) noexcept;
+    Completion* (*take_if)(Pool& pool,
+                           bool (*wanted)(const Completion& job, void* context) noexcept,
+                           void* context) noexcept;
+};
+[[gnu::weak]] extern const JobCalls<WorkerPool> worker_pool_calls;
+[[gnu::weak]] extern const JobCalls<WaitThread> wait_thread_calls;
+
+} // namespace detail
+} // namespace oxbow

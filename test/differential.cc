@@ -1,0 +1,482 @@
+// Drawing programs, comparing traces, and telling of a disagreement.
+#include "differential.h"
+
+namespace oxbow::test::differential {
+
+namespace {
+
+// ---- Drawing ------------------------------------------------------------------------------------
+
+constexpr Call stream_reads[] = {Call::recv,        Call::recv_all, Call::recvmsg,
+                                 Call::recvmsg_all, Call::read,     Call::read_all,
+                                 Call::readv,       Call::poll_in,  Call::poll_multishot};
+constexpr Call stream_writes[] = {Call::send,           Call::send_all, Call::sendmsg,
+                                  Call::sendmsg_all,    Call::write,    Call::write_all,
+                                  Call::send_zero_copy, Call::writev,   Call::poll_out};
+constexpr Call pipe_reads[] = {Call::read,    Call::read_all,       Call::readv,
+                               Call::poll_in, Call::poll_multishot, Call::splice};
+constexpr Call pipe_writes[] = {Call::write, Call::write_all, Call::writev, Call::poll_out};
+constexpr Call datagram_reads[] = {Call::recv, Call::recvmsg, Call::read, Call::readv,
+                                   Call::poll_in};
+constexpr Call datagram_writes[] = {Call::send, Call::sendmsg, Call::write, Call::writev,
+                                    Call::poll_out};
+constexpr Call counter_calls[] = {Call::read, Call::write, Call::poll_in, Call::poll_out};
+constexpr Call file_calls[] = {Call::pread,      Call::pread_all, Call::pwrite, Call::pwrite_all,
+                               Call::write_file, Call::read_file, Call::fsync,  Call::fallocate,
+                               Call::ftruncate,  Call::read_pool};
+constexpr Call accepts[] = {Call::accept, Call::accept_multishot, Call::poll_in};
+constexpr Call times[] = {Call::nop, Call::nop, Call::timer, Call::timer_far, Call::timer_every};
+constexpr Call socket_pools[] = {Call::recv_pool, Call::recv_multishot, Call::recv_multishot,
+                                 Call::read_pool, Call::read_multishot};
+constexpr Call datagram_pools[] = {Call::recv_pool, Call::recv_multishot, Call::recvmsg_multishot};
+constexpr Call pipe_pools[] = {Call::read_pool, Call::read_multishot, Call::read_multishot};
+
+template <usize N>
+[[nodiscard]] Call one_of(Random& random, const Call (&calls)[N]) noexcept {
+    return calls[random.below(N)];
+}
+
+[[nodiscard]] u32 some_bytes(Random& random) noexcept {
+    const u32 which = random.below(100);
+    return which < 4 ? 0 : which < 50 ? random.between(1, 16) : random.between(1, 2000);
+}
+
+[[nodiscard]] Kind some_kind(Random& random, const Profile& profile) noexcept {
+    u32 sum = 0;
+    for (const u32 weight : profile.weights) {
+        sum += weight;
+    }
+    u32 at = random.below(sum);
+    for (u32 kind = 0; kind < static_cast<u32>(Kind::count); ++kind) {
+        if (at < profile.weights[kind]) {
+            return static_cast<Kind>(kind);
+        }
+        at -= profile.weights[kind];
+    }
+    return Kind::stream;
+}
+
+void draw_call(Random& random, const Profile& profile, Kind kind, Step& step) noexcept {
+    const bool pool = random.chance(profile.pools);
+    const bool reads = random.chance(550);
+    step.bytes = some_bytes(random);
+    if (random.chance(profile.times)) {
+        step.call = one_of(random, times);
+        return;
+    }
+    switch (kind) {
+    case Kind::tcp:
+    case Kind::stream:
+        step.call = !reads ? one_of(random, stream_writes)
+                    : pool ? one_of(random, socket_pools)
+                           : one_of(random, stream_reads);
+        break;
+    case Kind::datagram:
+        step.call = !reads ? one_of(random, datagram_writes)
+                    : pool ? one_of(random, datagram_pools)
+                           : one_of(random, datagram_reads);
+        break;
+    case Kind::pipe:
+        step.end = reads ? 0 : 1;
+        step.call = !reads ? one_of(random, pipe_writes)
+                    : pool ? one_of(random, pipe_pools)
+                           : one_of(random, pipe_reads);
+        break;
+    case Kind::counter:
+        step.call = pool ? one_of(random, pipe_pools) : one_of(random, counter_calls);
+        step.end = step.call == Call::write || step.call == Call::poll_out ? 1 : 0;
+        break;
+    case Kind::file:
+        step.call = one_of(random, file_calls);
+        break;
+    case Kind::listener:
+        step.call = one_of(random, accepts);
+        break;
+    case Kind::notifier:
+        step.call = Call::notification;
+        break;
+    default:
+        step.call = one_of(random, times);
+        break;
+    }
+    const bool all = step.call == Call::send_all || step.call == Call::sendmsg_all ||
+                     step.call == Call::write_all;
+    if (all && (kind == Kind::stream || kind == Kind::pipe) && random.chance(250)) {
+        step.bytes = random.between(70'000, 250'000);
+    }
+}
+
+[[nodiscard]] Do some_step(Random& random) noexcept {
+    struct Weight {
+        Do what;
+        u32 of_100;
+    };
+    constexpr Weight weights[] = {{Do::submit, 52},   {Do::write, 16},    {Do::read, 8},
+                                  {Do::cancel, 7},    {Do::quiet, 3},     {Do::make, 3},
+                                  {Do::shutdown, 2},  {Do::shut, 2},      {Do::close, 2},
+                                  {Do::give_back, 3}, {Do::cancel_fd, 1}, {Do::cancel_all, 1}};
+    u32 at = random.below(100);
+    for (const Weight& weight : weights) {
+        if (at < weight.of_100) {
+            return weight.what;
+        }
+        at -= weight.of_100;
+    }
+    return Do::quiet;
+}
+
+} // namespace
+
+Program generate(u64 seed, const Profile& profile) noexcept {
+    Random random(seed);
+    Program program = {};
+    program.seed = seed;
+    program.count = random.between(8, steps_max);
+    Kind kinds[objects_max] = {};
+    const u32 first_makes = random.between(1, 4);
+    for (u32 i = 0; i < program.count; ++i) {
+        Step& step = program.steps[i];
+        step.what = i < first_makes ? Do::make : some_step(random);
+        step.object = static_cast<u8>(i < first_makes ? i : random.below(objects_max));
+        if (step.what != Do::make) {
+            for (u32 tries = 0; tries < 8 && kinds[step.object] == Kind::none; ++tries) {
+                step.object = static_cast<u8>(random.below(objects_max));
+            }
+        }
+        step.slot = static_cast<u8>(random.below(slots_max));
+        step.other = static_cast<u8>(random.below(slots_max));
+        step.end = static_cast<u8>(random.below(2));
+        step.pool = static_cast<u8>(random.below(pools_max));
+        step.kind = some_kind(random, profile);
+        step.rearms = static_cast<u8>(random.chance(150) ? random.between(1, 3) : 0);
+        step.hold = static_cast<u8>(random.chance(300) ? random.between(1, 3) : 0);
+        step.offset = random.below(3000);
+        step.flags = static_cast<u8>(random.below(4)); // the modes
+        if (random.chance(60)) {
+            step.flags |= Step::chained;
+        }
+        step.flags |= random.chance(25) ? Step::short_time : u8{0};
+        step.flags |= random.chance(80) ? Step::long_time : u8{0};
+        step.flags |= random.chance(400) ? Step::early : u8{0};
+        step.flags |= random.chance(300) ? Step::unseen : u8{0};
+        if (step.what == Do::make) {
+            kinds[step.object] = kinds[step.object] == Kind::none ? step.kind : kinds[step.object];
+        }
+        draw_call(random, profile, kinds[step.object], step);
+    }
+    return program;
+}
+
+// ---- Telling ------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr const char* kind_names[] = {"nothing", "tcp",  "stream",   "datagram", "pipe",
+                                      "counter", "file", "listener", "notifier"};
+static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == static_cast<u32>(Kind::count));
+
+constexpr const char* call_names[] = {"nop",
+                                      "timer",
+                                      "timer_far",
+                                      "timer_every",
+                                      "recv",
+                                      "recv_all",
+                                      "recvmsg",
+                                      "recvmsg_all",
+                                      "recv into pool",
+                                      "recv_multishot",
+                                      "recvmsg_multishot",
+                                      "read",
+                                      "read_all",
+                                      "readv",
+                                      "read into pool",
+                                      "read_multishot",
+                                      "poll in",
+                                      "poll_multishot",
+                                      "send",
+                                      "send_all",
+                                      "sendmsg",
+                                      "sendmsg_all",
+                                      "send_zero_copy",
+                                      "write",
+                                      "write_all",
+                                      "writev",
+                                      "poll out",
+                                      "pread",
+                                      "pread_all",
+                                      "pwrite",
+                                      "pwrite_all",
+                                      "write of a file",
+                                      "read of a file",
+                                      "fsync",
+                                      "fallocate",
+                                      "ftruncate",
+                                      "accept",
+                                      "accept_multishot",
+                                      "notification",
+                                      "splice"};
+static_assert(sizeof(call_names) / sizeof(call_names[0]) == static_cast<u32>(Call::count));
+
+constexpr const char* do_names[] = {"make",           "submit",      "plain write", "plain read",
+                                    "plain shutdown", "plain close", "cancel",      "cancel_fd",
+                                    "cancel_all",     "close",       "give back",   "until quiet"};
+static_assert(sizeof(do_names) / sizeof(do_names[0]) == static_cast<u32>(Do::count));
+
+void add_submit(Message& line, const Step& step) noexcept {
+    line.add(' ').add(call_names[static_cast<u32>(step.call)]).add(" in slot ");
+    line.add_decimal(step.slot).add(" on object ").add_decimal(step.object).add(" end ");
+    line.add_decimal(step.end).add(", ").add_decimal(step.bytes).add(" bytes");
+    if (step.call >= Call::pread && step.call <= Call::ftruncate) {
+        line.add(" at ").add_decimal(step.offset);
+    }
+    if (step.rearms != 0) {
+        line.add(", rearmed ").add_decimal(step.rearms).add(" times");
+    }
+    if (step.call == Call::splice || (step.flags & Step::chained) != 0) {
+        line.add(step.call == Call::splice ? ", to object or behind slot " : ", behind slot ");
+        line.add_decimal(step.other);
+    }
+    line.add((step.flags & Step::short_time) != 0  ? ", short deadline"
+             : (step.flags & Step::long_time) != 0 ? ", long deadline"
+                                                   : "");
+    line.add(", pool ").add_decimal(step.pool).add(" hold ").add_decimal(step.hold);
+}
+
+void print_step(u32 at, const Step& step) noexcept {
+    Message line;
+    line.add("  ").add_decimal(at).add(": ").add(do_names[static_cast<u32>(step.what)]);
+    switch (step.what) {
+    case Do::make:
+        line.add(' ').add(kind_names[static_cast<u32>(step.kind)]).add(" as object ");
+        line.add_decimal(step.object).add(", modes ").add_decimal(step.flags & 3u);
+        break;
+    case Do::submit:
+        add_submit(line, step);
+        break;
+    case Do::write:
+    case Do::read:
+    case Do::shutdown:
+    case Do::shut:
+        line.add(" object ").add_decimal(step.object).add(" end ").add_decimal(step.end);
+        line.add(", ").add_decimal(step.bytes).add(" bytes");
+        break;
+    case Do::cancel:
+        line.add(" slot ").add_decimal(step.other);
+        line.add((step.flags & Step::unseen) != 0 ? " unseen" : " by a request in slot ");
+        line.add_decimal(step.slot).add((step.flags & Step::early) != 0 ? ", early" : "");
+        break;
+    case Do::cancel_fd:
+    case Do::close:
+        line.add(" object ").add_decimal(step.object).add(" end ").add_decimal(step.end);
+        line.add(" in slot ").add_decimal(step.slot);
+        break;
+    case Do::give_back:
+        line.add(" pool ").add_decimal(step.pool);
+        break;
+    default:
+        break;
+    }
+    print_text(line.add("\n"));
+}
+
+void print_program(const Program& program) noexcept {
+    for (u32 i = 0; i < program.count; ++i) {
+        print_step(i, program.steps[i]);
+    }
+}
+
+void print_trace(const char* name, const Trace& trace) noexcept {
+    Message head;
+    print_text(head.add("  on ").add(name).add(":\n"));
+    for (u32 step = 0; step <= steps_max; ++step) {
+        Message line;
+        for (u32 i = 0; i < trace.count; ++i) {
+            const Record& record = trace.records[i];
+            if (record.step != step) {
+                continue;
+            }
+            if (line.length() == 0) {
+                line.add("    step ").add_decimal(step).add(":");
+            }
+            line.add(' ').add_number(number_of(record.value));
+            line.add((record.flags & Record::more) != 0 ? "+" : "");
+            line.add((record.flags & Record::eof) != 0 ? "e" : "");
+            line.add((record.flags & Record::buffer) != 0 ? "b" : "");
+            if (record.digest != 0) {
+                line.add('#').add_hex(record.digest & 0xffff);
+            }
+        }
+        if (line.length() != 0) {
+            print_text(line.add("\n"));
+        }
+    }
+    if (trace.fault != nullptr) {
+        note("    at step", trace.fault_step, ":", trace.fault);
+    }
+}
+
+// ---- Comparing ----------------------------------------------------------------------------------
+
+[[nodiscard]] const Record* next_of(const Trace& trace, u32 step, u32& at) noexcept {
+    for (; at < trace.count; ++at) {
+        if (trace.records[at].step == step) {
+            return &trace.records[at++];
+        }
+    }
+    return nullptr;
+}
+
+} // namespace
+
+bool agree(const Trace& a, const Trace& b) noexcept {
+    if (a.fault != nullptr || b.fault != nullptr || a.count != b.count) {
+        return false;
+    }
+    for (u32 step = 0; step <= steps_max; ++step) {
+        u32 at = 0;
+        u32 bt = 0;
+        for (;;) {
+            const Record* const x = next_of(a, step, at);
+            const Record* const y = next_of(b, step, bt);
+            if (x == nullptr || y == nullptr) {
+                if (x != y) {
+                    return false;
+                }
+                break;
+            }
+            if (x->value != y->value || x->flags != y->flags || x->digest != y->digest) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+namespace {
+
+/// The engine that the others are compared with: nothing of it happens behind the loop's back but
+/// what worker threads do.
+[[nodiscard]] const LoopConfiguration& reference() noexcept {
+    for (const LoopConfiguration& row : loop_configurations) {
+        if (row.is_epoll()) {
+            return row;
+        }
+    }
+    return loop_configurations[0];
+}
+
+void execute_on(const LoopConfiguration& row, const Program& program, const Trace* expected,
+                Trace& trace) noexcept {
+    ConfiguredLoop loop(row);
+    execute(*loop, program, expected, trace);
+}
+
+constinit Trace shrunk_expected = {};
+constinit Trace shrunk_actual = {};
+
+[[nodiscard]] bool disagrees(const LoopConfiguration& row, const Program& program) noexcept {
+    execute_on(reference(), program, nullptr, shrunk_expected);
+    execute_on(row, program, &shrunk_expected, shrunk_actual);
+    return !agree(shrunk_expected, shrunk_actual);
+}
+
+[[nodiscard]] Program without(const Program& program, u32 step) noexcept {
+    Program shorter = program;
+    for (u32 i = step; i + 1 < program.count; ++i) {
+        shorter.steps[i] = program.steps[i + 1];
+    }
+    --shorter.count;
+    return shorter;
+}
+
+/// Leaves out steps as long as the two disagree without them.
+[[nodiscard]] Program shrink(const LoopConfiguration& row, Program program) noexcept {
+    const u64 limit_ns = now_ns() + 20'000'000'000;
+    for (bool shorter = true; shorter;) {
+        shorter = false;
+        for (u32 i = program.count; i-- != 0 && now_ns() < limit_ns;) {
+            const Program candidate = without(program, i);
+            if (disagrees(row, candidate)) {
+                program = candidate;
+                shorter = true;
+            }
+        }
+    }
+    return program;
+}
+
+[[noreturn]] void tell(const LoopConfiguration& row, const Program& program,
+                       const Profile& profile) noexcept {
+    Message line;
+    line.add("profile ").add(profile.name).add(", seed 0x").add_hex(program.seed).add(", ");
+    print_text(line.add(reference().name).add(" against ").add(row.name).add("\n"));
+    if (!disagrees(row, program)) {
+        note("run alone, they agree: it is a race, or needs what another program left");
+        print_program(program);
+        FAIL("two engines disagreed about a program");
+    }
+    const Program least = shrink(row, program);
+    (void)disagrees(row, least);
+    print_program(least);
+    print_trace(reference().name, shrunk_expected);
+    print_trace(row.name, shrunk_actual);
+    FAIL("two engines disagree about a program");
+}
+
+constexpr u32 batch_max = 50;
+constinit Program programs[batch_max] = {};
+constinit Trace traces[batch_max] = {};
+constinit Trace other_trace = {};
+
+void run_batch(const Profile& profile, u32 count) noexcept {
+    u32 faulty = count;
+    {
+        ConfiguredLoop loop(reference());
+        for (u32 i = 0; i < count && faulty == count; ++i) {
+            execute(*loop, programs[i], nullptr, traces[i]);
+            faulty = traces[i].fault == nullptr ? count : i;
+        }
+    }
+    if (faulty != count) {
+        print_trace(reference().name, traces[faulty]);
+        tell(reference(), programs[faulty], profile);
+    }
+    for (const LoopConfiguration& row : loop_configurations) {
+        if (&row == &reference()) {
+            continue;
+        }
+        u32 wrong = count;
+        {
+            ConfiguredLoop loop(row);
+            for (u32 i = 0; i < count && wrong == count; ++i) {
+                execute(*loop, programs[i], &traces[i], other_trace);
+                wrong = agree(traces[i], other_trace) ? count : i;
+            }
+        }
+        if (wrong != count) {
+            print_trace(reference().name, traces[wrong]);
+            print_trace(row.name, other_trace);
+            tell(row, programs[wrong], profile);
+        }
+    }
+}
+
+} // namespace
+
+void run_programs(Random& random, const Profile& profile, u32 count) noexcept {
+    while (count != 0) {
+        const u32 batch = count < batch_max ? count : batch_max;
+        for (u32 i = 0; i < batch; ++i) {
+            programs[i] = generate(random.next(), profile);
+        }
+        run_batch(profile, batch);
+        count -= batch;
+    }
+}
+
+void run_seed(u64 seed, const Profile& profile) noexcept {
+    programs[0] = generate(seed, profile);
+    run_batch(profile, 1);
+}
+
+} // namespace oxbow::test::differential
