@@ -25,6 +25,7 @@ i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
     poller.loop_ = &loop;
     poller.mapped_bytes_ = bytes;
     poller.use_pwait2_ = options.use_pwait2;
+    poller.epoll_fd_ = -1;
     poller.blind_at_ns_ = ~u64{0};
     const i32 result = poller.open();
     if (result != 0) {
@@ -35,15 +36,22 @@ i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
     return 0;
 }
 
+/// Makes an epoll set that knows of nothing but the eventfd of the loop. 0, or an error.
 i32 Poller::open() noexcept {
-    epoll_fd_ = kernel::epoll_create1(abi::epoll_cloexec);
-    if (epoll_fd_ < 0) {
+    const i32 fd = kernel::epoll_create1(abi::epoll_cloexec);
+    if (fd < 0) {
         // -EMFILE, -ENFILE: too many descriptors; -ENOMEM; -ENOSYS, -EPERM of a filter.
-        return epoll_fd_;
+        return fd;
     }
     // Edge-triggered, so that it need never be read: each write is an event.
     abi::EpollEvent event = {abi::poll_event::in | abi::epoll_flag::edge_triggered, wake_data};
-    return kernel::epoll_ctl(epoll_fd_, abi::epoll_operation::add, loop_->wake_fd(), &event);
+    const i32 result = kernel::epoll_ctl(fd, abi::epoll_operation::add, loop_->wake_fd(), &event);
+    if (result != 0) {
+        (void)kernel::close(fd); // nothing to lose
+        return result;
+    }
+    epoll_fd_ = fd;
+    return 0;
 }
 
 void Poller::destroy() noexcept {
@@ -139,8 +147,9 @@ void Poller::start_aside(FdSlot& slot, Completion& operation) noexcept {
         return;
     }
     // A poll_multishot is not tried: epoll_ctl says what holds already, and does so as an event.
+    // Nor is it good enough for a poll, which believes what it is told, that a number is doubtful.
     slot.set(FdSlot::aside);
-    if (operation.kind == Kind::poll_multishot) {
+    if (operation.kind == Kind::poll_multishot || slot.has(FdSlot::doubtful)) {
         slot.set(FdSlot::untold);
     }
     enter(slot.readers, operation, false);

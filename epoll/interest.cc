@@ -15,6 +15,7 @@
 // Changes are collected and made right before the next wait, one call for each descriptor, and none
 // where nobody waits any more.
 #include "../syscall/call_event.h"
+#include "../syscall/call_file.h"
 #include "poller.h"
 
 namespace oxbow {
@@ -76,6 +77,9 @@ i32 Poller::tell(FdSlot& slot, i32 fd) noexcept {
             operation = modify; // closed, and dup2 brought the same file back to its number
         } else {
             if (result == 0) {
+                if (static_cast<u32>(fd) > fd_highest_) {
+                    fd_highest_ = static_cast<u32>(fd);
+                }
                 slot.set(is_edge ? FdSlot::registered | FdSlot::edge : FdSlot::registered);
                 slot.clear(is_edge ? FdSlot::untold : FdSlot::untold | FdSlot::edge);
             } else {
@@ -195,6 +199,26 @@ void Poller::settle(FdSlot& slot, i32 fd) noexcept {
             refused(slot, fd, result);
         }
     }
+}
+
+/// A set without those registrations that nobody can take out any more. Whoever waits is told of
+/// anew; what is lost with the old set are events, and the new one says what holds.
+void Poller::renew_set() noexcept {
+    const i32 old_fd = epoll_fd_;
+    stale_events_ = 0; // where it fails, that many more have their time to come
+    if (open() != 0) {
+        return;
+    }
+    (void)kernel::close(old_fd); // nothing to lose
+    for (u32 fd = 0; fd <= fd_highest_; ++fd) {
+        FdSlot& slot = loop_->fds().slots[fd];
+        if (slot.has(FdSlot::registered)) {
+            slot.clear(FdSlot::registered);
+            slot.set(FdSlot::untold);
+            enlist(slot, static_cast<i32>(fd));
+        }
+    }
+    fd_highest_ = 0;
 }
 
 } // namespace oxbow

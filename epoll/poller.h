@@ -40,6 +40,8 @@ class Poller {
     static constexpr u32 doubts_batch = 32;
     /// Waits that bring something, after which doubtful ones have their turn all the same.
     static constexpr u32 busy_waits_max = 64;
+    /// Events of registrations that nobody can take out, after which there is a new set.
+    static constexpr u32 stale_events_max = 8;
     static constexpr u64 wake_data = ~u64{0};
     /// How often a transfer of everything goes on before others have their turn.
     static constexpr u32 steps_max = 16;
@@ -114,6 +116,7 @@ class Poller {
     void drop(FdSlot& slot, i32 fd) noexcept;
     void doubt(FdSlot& slot, i32 fd) noexcept;
     void ask_after_doubtful(u32 most) noexcept;
+    void renew_set() noexcept;
     [[nodiscard]] static bool someone_waits(const FdSlot& slot) noexcept {
         return !slot.readers.empty() || !slot.writers.empty() || slot.has(FdSlot::guests);
     }
@@ -135,6 +138,8 @@ class Poller {
     bool produced_;    // something has become ready since the wait began
     u32 first_listed_; // of the slots to be looked at before the next wait: number plus one, or 0
     u32 waiting_;      // operations in lists
+    u32 stale_events_; // in this set
+    u32 fd_highest_;   // that this set was told of
     u32 busy_waits_;   // since doubtful ones were asked after
     u32 doubtful_count_;
     u32 doubtful_first_;

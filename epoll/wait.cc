@@ -14,9 +14,10 @@
 //   operation waits on.
 // - An event that comes while nobody waits sets the flag, so the next operation is tried at once.
 // - A descriptor that both sides have closed reports that once and does not make the loop spin.
-// - A registration that outlives its descriptor, because the file is open elsewhere, wakes the loop
-//   once for each change of the file; its generation is an old one, so nothing is done. There is no
-//   way to take it out of the set.
+// - A registration can outlive its descriptor, where that was closed without us and the file is
+// open
+//   elsewhere. Its events are of an old generation, so nothing is done. There is no way to take it
+//   out of the set; so when such events come again and again, the loop gets a new set.
 #include "../loop/buffer_pool.h"
 #include "../syscall/call_event.h"
 #include "../syscall/time.h"
@@ -71,6 +72,9 @@ i32 Poller::collect(u64 deadline_ns) noexcept {
         }
         deadline_ns = 0;
     } while (count == static_cast<i32>(events_max) && --rounds_left != 0);
+    if (stale_events_ >= stale_events_max) {
+        renew_set();
+    }
     return count == -Errno::eintr ? 0 : count;
 }
 
@@ -126,6 +130,7 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     const i32 fd = static_cast<i32>(static_cast<u32>(data));
     FdSlot& slot = *loop_->fds().slot(fd);
     if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
+        ++stale_events_;
         return; // of a file that had this number earlier
     }
     if (is_away(slot)) {

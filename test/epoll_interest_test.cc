@@ -458,6 +458,50 @@ EPOLL_TEST(epoll_believes_no_event_of_a_number_s_former_file) {
     CHECK_OK(kernel::close(elsewhere));
 }
 
+EPOLL_TEST(epoll_gets_a_new_set_where_the_old_one_cannot_be_cleaned) {
+    Pair old = Pair::sockets();
+    Pair other = Pair::sockets();
+    const i32 elsewhere = CHECK_OK(kernel::dup(old[0]));
+    char data[8];
+    Logged logged;
+    Logged waits;
+    submit(loop, logged, op::recv(old[0], data, sizeof(data)));
+    submit(loop, waits, op::recv(other[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    send_text(old[1], "x");
+    run_until_ended(loop, logged);
+    old.close(0); // without the loop; the file stays open, and in the epoll set
+    send_text(old[1], "for somebody else");
+    const i32 fds = open_fd_count();
+    reset_calls();
+    const u64 begin_ns = now_ns();
+    CHECK_OK(loop.run_for(20 * ms));
+    CHECK_GE(now_ns() - begin_ns, 20 * ms);
+    CHECK_LE(wait_calls(), 25u); // it does not spin
+    CHECK_EQ(open_fd_count(), fds);
+    send_text(other[1], "abc"); // and who waited does so still
+    run_until_ended(loop, waits);
+    CHECK_EQ(waits.last.value, 3);
+    // Where there can be no new one, it spins, but works.
+    Pair more = Pair::sockets();
+    const i32 again = CHECK_OK(kernel::dup(more[0]));
+    submit(loop, logged, op::recv(more[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    send_text(more[1], "x");
+    run_until_ended(loop, logged);
+    more.close(0);
+    send_text(more[1], "for somebody else");
+    fail_call(number::epoll_create1, Errno::emfile, 1, 3);
+    submit(loop, waits, op::recv(other[0], data, sizeof(data)));
+    CHECK_OK(loop.run_for(5 * ms));
+    clear_faults();
+    send_text(other[1], "abcd");
+    run_until_ended(loop, waits);
+    CHECK_EQ(waits.last.value, 4);
+    CHECK_OK(kernel::close(elsewhere));
+    CHECK_OK(kernel::close(again));
+}
+
 EPOLL_TEST(epoll_close_takes_out_what_is_open_elsewhere) {
     Pair pair = Pair::sockets();
     const i32 elsewhere = CHECK_OK(kernel::dup(pair[0]));
