@@ -201,10 +201,11 @@ Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noe
         operation.set(blind);
         return Outcome::later;
     }
-    if (patience == Patience::none && info_of(operation).on_files != 0) {
+    FdSlot& slot = loop_->slot_of(operation);
+    if (patience == Patience::none && info_of(operation).on_files != 0 && slot.has(FdSlot::edge)) {
         // Perhaps it was only not clear whether the call would wait. Then there is no change to
         // wait for, but the kernel can be asked what holds already.
-        loop_->slot_of(operation).set(FdSlot::untold);
+        slot.set(FdSlot::untold);
     }
     operation.set(Completion::polls);
     return Outcome::waits;

@@ -213,11 +213,11 @@ void Poller::resume(Completion& operation) noexcept {
     Completion* const first = is_poll ? nullptr : first_in_order(slot, slot.readers);
     const bool has_begun = first != nullptr && transfers_all(first->kind) && first->value > 0;
     if (has_begun) {
-        slot.readers.remove(*first);
+        leave(slot.readers, *first);
     }
     enter(slot.readers, operation, !is_poll);
     if (has_begun) {
-        slot.readers.push_front(*first);
+        enter(slot.readers, *first, true);
     }
     if (!is_poll && slot.has(FdSlot::readable)) {
         enlist(slot, operation.fd); // not at once: others have their turn first

@@ -1,19 +1,19 @@
 // The epoll set: which descriptors it has and what for.
 //
-// A descriptor is put there when an operation first has to wait for it, and stays, edge-triggered,
-// until it is closed; so an operation that waits again costs no epoll_ctl. What the kernel is to
-// watch for only grows (see note_useless for the exception): few descriptors that are read are ever
-// full, and some, AF_UNIX sockets among them, report each change of room to whoever asked once.
+// A descriptor is put there when an operation first has to wait for it, and stays until it is
+// closed, so that an operation which waits again costs no epoll_ctl. What the kernel is to watch
+// for grows with what is waited for. It shrinks only when it is told anew for another reason, or
+// says what nobody wants to know: few connections that are read are ever full, but some kinds of
+// socket report each change of room to whoever asked once. Changes are collected and made right
+// before the next wait, one call for each descriptor, and none where nobody waits any more.
 //
 // Nothing tells us that a descriptor was closed with plain close(2) and its number given to another
-// file. The kernel then has nothing in its set, and nothing would ever come. Therefore, where an
-// operation finds no other in flight on its number, and has to wait, the kernel is told again: by
-// EPOLL_CTL_MOD, which says ENOENT where it has to be EPOLL_CTL_ADD. Both also report anew what
-// holds at that moment, so what was known before is worth no more than a guess, and needs to be no
-// more: that saves the attempt that would end in EAGAIN.
-//
-// Changes are collected and made right before the next wait, one call for each descriptor, and none
-// where nobody waits any more.
+// file. The kernel then has nothing in its set, and nothing would ever come. So an operation that
+// finds no other in flight on its number, and has to wait, waits for a file that is doubtful. The
+// kernel is asked by EPOLL_CTL_MOD, which says ENOENT where it has to be EPOLL_CTL_ADD; but not
+// before every wait. Doubts are settled when nothing has come and the loop is about to sleep, or
+// now and then where it never is. (Edge-triggered ones, and such with polls, must not wait so
+// long.)
 #include "../syscall/call_event.h"
 #include "../syscall/call_file.h"
 #include "poller.h"

@@ -1,23 +1,24 @@
 // Waiting, and what is done about events.
 //
-// Every event is edge-triggered: it comes once when something changes, and not again because it is
-// still so. What makes that right in every case is one rule: an operation waits only after an
-// attempt that said EAGAIN, or after the kernel was told of the descriptor (epoll_ctl reports what
-// holds then), and whichever of the two came last was later than the last event. What changes
-// afterwards is a new event.
+// A descriptor that is only read is watched level-triggered, which costs a server the fewest calls:
+// the kernel says by itself whether there is more. Whatever else is wanted of it (room, polls)
+// makes it edge-triggered: an event then comes once when something changes, and not again because
+// it is still so. That is right in every case by one rule: an operation waits only after an attempt
+// that said EAGAIN, or after the kernel was told of the descriptor (epoll_ctl reports what holds
+// then), and whichever of the two came last was later than the last event. What changes afterwards
+// is a new event. In particular:
 //
-// - A slot's `readable` and `writable` are not "there is something" but "EAGAIN has not been seen
-//   since the last event". A short read does not clear them: a peer's FIN, another message of
-//   an AF_UNIX socket or urgent data may stand right behind it. (note_short guesses, and says why
-//   it may.)
-// - Data that somebody else takes, by a dup or in another process: the attempt says EAGAIN, and the
-//   operation waits on.
-// - An event that comes while nobody waits sets the flag, so the next operation is tried at once.
-// - A descriptor that both sides have closed reports that once and does not make the loop spin.
+// - `readable` and `writable` of a slot are not "there is something" but "EAGAIN has not been seen
+//   since the last event". A short receive clears them only where note_emptied says why it may.
+// - An event that comes while nobody waits sets the flag, so that the next operation is tried at
+//   once. One that says what was known already takes the descriptor out of the set (note_useless):
+//   neither a talkative peer nor a dead one makes the loop spin.
+// - Data that somebody else takes, by a dup or in another process, and errors that are queued for
+//   whoever asks for them: the attempt says EAGAIN, and the descriptor is edge-triggered from then
+//   on (serve), so that it cannot say the same again and again.
 // - A registration can outlive its descriptor, where that was closed without us and the file is
-// open
-//   elsewhere. Its events are of an old generation, so nothing is done. There is no way to take it
-//   out of the set; so when such events come again and again, the loop gets a new set.
+//   still open elsewhere. Its events are of an old generation, so nothing is done. There is no way
+//   to take it out of the set; so when such events come again and again, the loop gets a new set.
 #include "../loop/buffer_pool.h"
 #include "../syscall/call_event.h"
 #include "../syscall/time.h"
