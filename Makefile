@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 TESTFLAGS ?=
 CASE ?=
 FORMAT ?=
+PROGRAMS ?=
+SEED ?=
 
 # `origin` tells make's own default (`g++`, `ar`) from a value that a person gave.
 ifeq ($(origin CXX),default)
@@ -81,7 +83,7 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan cross symbols layers \
+.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan fuzz cross symbols layers \
 	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -110,6 +112,8 @@ tsan: ## build the tests with ThreadSanitizer and run those of the loop
 		TESTFLAGS='--filter=loop_*,worker_pool_*,wait_thread_*,remote_queue_*,buffer_pool_* $(TESTFLAGS)' run-tests
 run-tests: $(TEST_PROGRAMS)
 	$< $(TESTFLAGS)
+fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine until two disagree (PROGRAMS=n, SEED=n)
+	@PROGRAMS='$(PROGRAMS)' SEED='$(SEED)' sh test/fuzz.sh $<
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) symbols
