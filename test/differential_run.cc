@@ -207,7 +207,7 @@ class Run {
     void quiet() noexcept;
     [[nodiscard]] bool is_settled() noexcept;
     [[nodiscard]] bool is_settled(Slot& slot) noexcept;
-    [[nodiscard]] static bool has_arrived(const Thing& thing) noexcept;
+    [[nodiscard]] bool has_arrived(const Thing& thing) const noexcept;
 
     static Action took(Loop& loop, Completion& completion, Result result, void* user) noexcept;
     Action take(Slot& slot, Result result) noexcept;
@@ -239,29 +239,34 @@ void Run::record(u32 step, i32 value, u8 flags, u32 digest) noexcept {
 // ---------------------------------------------------------------------------
 
 /// Loopback delivers at once, unless the machine is so busy that a kernel thread has to.
-bool Run::has_arrived(const Thing& thing) noexcept {
-    if (thing.kind != Kind::tcp) {
-        return true;
-    }
-    for (u32 end = 0; end < 2; ++end) {
-        i32 unsent = 0;
-        if (thing.fd[end] < 0) {
+bool Run::has_arrived(const Thing& thing) const noexcept {
+    constexpr u8 established = 1; // the states in which no FIN has come
+    constexpr u8 fin_wait1 = 4;
+    constexpr u8 fin_wait2 = 5;
+    for (u32 end = 0; end < 2 && thing.kind == Kind::tcp; ++end) {
+        const i32 fd = thing.fd[end];
+        const Direction& direction = thing.from[1 - end];
+        if (fd < 0) {
             continue;
         }
-        if (thing.fd[1 - end] >= 0) {
-            if (kernel::ioctl(thing.fd[end], abi::socket_ioctl::bytes_unsent, &unsent) == 0 &&
-                unsent != 0) {
-                return false;
-            }
-            continue;
+        // Whoever reads may have taken some that it has not told of yet.
+        i32 readable = 0;
+        if (!thing.torn && !is_busy(direction.reader) &&
+            kernel::ioctl(fd, abi::socket_ioctl::bytes_readable, &readable) == 0 &&
+            static_cast<u32>(readable) != direction.written - direction.taken) {
+            return false;
         }
-        u8 info[8] = {}; // the other end is closed; its FIN or reset changes the state
+        constexpr u32 bytes_not_sent = 0x894b; // SIOCOUTQNSD
+        i32 left = 0;
+        if (thing.fd[1 - end] >= 0 &&
+            kernel::ioctl(thing.fd[1 - end], bytes_not_sent, &left) == 0 && left != 0) {
+            return false;
+        }
+        u8 info[8] = {};
         u32 bytes = sizeof(info);
-        constexpr u8 established = 1;
-        constexpr u8 fin_wait1 = 4;
-        constexpr u8 fin_wait2 = 5;
-        if (kernel::getsockopt(thing.fd[end], abi::socket_level::tcp, abi::tcp_option::info, info,
-                               &bytes) == 0 &&
+        if (direction.ended &&
+            kernel::getsockopt(fd, abi::socket_level::tcp, abi::tcp_option::info, info, &bytes) ==
+                0 &&
             (info[0] == established || info[0] == fin_wait1 || info[0] == fin_wait2)) {
             return false;
         }
@@ -514,6 +519,11 @@ void Run::make(const Step& step) noexcept {
                                                              : abi::socket_type::datagram);
         fd[0] = pair.near.release();
         fd[1] = pair.far.release();
+        for (u32 end = 0; end < 2 && step.kind == Kind::tcp; ++end) {
+            const i32 one = 1; // a small write would wait until the one before is acknowledged
+            CHECK_OK(kernel::setsockopt(fd[end], abi::socket_level::tcp, abi::tcp_option::nodelay,
+                                        &one, sizeof(one)));
+        }
         break;
     }
     case Kind::pipe: {
