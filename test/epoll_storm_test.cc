@@ -205,8 +205,9 @@ void open_line(Storm& storm, Line& line) noexcept {
     if (line.is_pipe) {
         line.ends = Pair::pipe(abi::open_flag::nonblock);
     } else {
-        line.ends =
-            Pair::sockets(abi::socket_type::stream, nonblocking ? abi::socket_type::nonblock : 0);
+        const i32 flags = nonblocking ? abi::socket_type::nonblock : 0;
+        line.ends = storm.random.chance(500) ? Pair::tcp(flags)
+                                             : Pair::sockets(abi::socket_type::stream, flags);
         // The far end never blocks the test itself.
         CHECK_OK(kernel::fcntl(line.ends[1], abi::fcntl_command::set_status_flags,
                                static_cast<long>(abi::open_flag::nonblock)));
