@@ -74,12 +74,11 @@ Poller::Outcome Poller::attempt(Completion& operation, Patience patience) noexce
 /// Whether a read of a file got less than there is, because only that was in memory. It has then
 /// not been made: the position is where it was. A short read of a file means its end to everybody.
 bool Poller::is_cut_read(const Completion& operation, i32 value) noexcept {
-    if ((operation.kind != Kind::read && operation.kind != Kind::readv) ||
-        loop_->slot_of(operation).has(FdSlot::registered) || asks_not_to_wait(operation)) {
-        return false; // what can be waited for is no file
+    const bool is_vector = operation.kind == Kind::readv;
+    if ((operation.kind != Kind::read && !is_vector) || asks_not_to_wait(operation)) {
+        return false;
     }
     const arguments::Any& with = operation.arguments;
-    const bool is_vector = operation.kind == Kind::readv;
     u64 asked = is_vector ? 0 : with.transfer.bytes;
     for (u32 i = 0; is_vector && i < with.vector.count; ++i) {
         asked += with.vector.pieces[i].bytes;
@@ -88,20 +87,25 @@ bool Poller::is_cut_read(const Completion& operation, i32 value) noexcept {
     if (got >= asked || got >= abi::transfer_bytes_max) {
         return false;
     }
+    const i32 fd = operation.fd;
+    ++loop_->counters().syscalls;
+    const i64 position = kernel::lseek(fd, 0, abi::seek_from::current);
+    if (position < 0) {
+        return false; // a pipe, a socket, a terminal: no file
+    }
     const u64 offset = is_vector ? with.vector.offset : with.transfer.offset;
     const bool at_position = offset == abi::current_position;
-    const i64 end = at_position ? kernel::lseek(operation.fd, 0, abi::seek_from::current)
-                                : static_cast<i64>(offset + got);
-    abi::Statx status = {};
-    loop_->counters().syscalls += at_position ? 2 : 1;
+    const u64 end = at_position ? static_cast<u64>(position) : offset + got;
     constexpr u32 mask = abi::statx_mask::size | abi::statx_mask::type;
-    if (end < 0 || kernel::statx(operation.fd, "", abi::at_flag::empty_path, mask, &status) != 0 ||
+    abi::Statx status = {};
+    ++loop_->counters().syscalls;
+    if (kernel::statx(fd, "", abi::at_flag::empty_path, mask, &status) != 0 ||
         (status.mode & abi::file_mode::type_mask) != abi::file_mode::regular ||
-        static_cast<u64>(end) >= status.size) {
+        end >= status.size) {
         return false;
     }
     return !at_position ||
-           kernel::lseek(operation.fd, end - static_cast<i64>(got), abi::seek_from::start) >= 0;
+           kernel::lseek(fd, position - static_cast<i64>(got), abi::seek_from::start) >= 0;
 }
 
 /// One with `_all`, for as many steps as go without waiting.

@@ -1,6 +1,8 @@
 // Drawing programs, comparing traces, and telling of a disagreement.
 #include "differential.h"
 
+#include "../syscall/call.h"
+
 namespace oxbow::test::differential {
 
 namespace {
@@ -365,19 +367,44 @@ namespace {
     return loop_configurations[0];
 }
 
-void execute_on(const LoopConfiguration& row, const Program& program, const Trace* expected,
-                Trace& trace) noexcept {
-    ConfiguredLoop loop(row);
-    execute(*loop, program, expected, trace);
+/// Both traces of a program that is run for its own sake. In memory that is shared with the child
+/// in which it runs, since a loop that cannot be drained cannot be closed either.
+struct Pair {
+    Trace expected;
+    Trace actual;
+};
+
+[[nodiscard]] Pair& pair() noexcept {
+    static constinit Pair* mapped = nullptr;
+    if (mapped == nullptr) {
+        const long memory =
+            kernel::mmap(nullptr, sizeof(Pair), abi::protection::read | abi::protection::write,
+                         abi::map::shared | abi::map::anonymous, -1, 0);
+        CHECK(!is_error(memory));
+        mapped = reinterpret_cast<Pair*>(static_cast<uptr>(memory));
+    }
+    return *mapped;
 }
 
-constinit Trace shrunk_expected = {};
-constinit Trace shrunk_actual = {};
+void execute_in_child(const LoopConfiguration& row, const Program& program, const Trace* expected,
+                      Trace& trace) noexcept {
+    trace.count = 0;
+    trace.fault = "the process ended";
+    const i32 pid = fork_child();
+    if (pid == 0) {
+        forget_runs();
+        ConfiguredLoop loop(row);
+        execute(*loop, program, expected, trace);
+        kernel::exit_group(0);
+    }
+    abi::SignalInfo info = {};
+    CHECK_OK(kernel::waitid(abi::wait_for::pid, pid, &info, abi::wait_option::exited));
+}
 
 [[nodiscard]] bool disagrees(const LoopConfiguration& row, const Program& program) noexcept {
-    execute_on(reference(), program, nullptr, shrunk_expected);
-    execute_on(row, program, &shrunk_expected, shrunk_actual);
-    return !agree(shrunk_expected, shrunk_actual);
+    execute_in_child(reference(), program, nullptr, pair().expected);
+    execute_in_child(row, program, &pair().expected, pair().actual);
+    return !agree(pair().expected, pair().actual);
 }
 
 [[nodiscard]] Program without(const Program& program, u32 step) noexcept {
@@ -418,8 +445,8 @@ constinit Trace shrunk_actual = {};
     const Program least = shrink(row, program);
     (void)disagrees(row, least);
     print_program(least);
-    print_trace(reference().name, shrunk_expected);
-    print_trace(row.name, shrunk_actual);
+    print_trace(reference().name, pair().expected);
+    print_trace(row.name, pair().actual);
     FAIL("two engines disagree about a program");
 }
 
@@ -429,34 +456,28 @@ constinit Trace traces[batch_max] = {};
 constinit Trace other_trace = {};
 
 void run_batch(const Profile& profile, u32 count) noexcept {
-    u32 faulty = count;
     {
         ConfiguredLoop loop(reference());
-        for (u32 i = 0; i < count && faulty == count; ++i) {
+        for (u32 i = 0; i < count; ++i) {
             execute(*loop, programs[i], nullptr, traces[i]);
-            faulty = traces[i].fault == nullptr ? count : i;
+            if (traces[i].fault != nullptr) {
+                print_trace(reference().name, traces[i]);
+                tell(reference(), programs[i], profile);
+            }
         }
-    }
-    if (faulty != count) {
-        print_trace(reference().name, traces[faulty]);
-        tell(reference(), programs[faulty], profile);
     }
     for (const LoopConfiguration& row : loop_configurations) {
         if (&row == &reference()) {
             continue;
         }
-        u32 wrong = count;
-        {
-            ConfiguredLoop loop(row);
-            for (u32 i = 0; i < count && wrong == count; ++i) {
-                execute(*loop, programs[i], &traces[i], other_trace);
-                wrong = agree(traces[i], other_trace) ? count : i;
+        ConfiguredLoop loop(row);
+        for (u32 i = 0; i < count; ++i) {
+            execute(*loop, programs[i], &traces[i], other_trace);
+            if (!agree(traces[i], other_trace)) {
+                print_trace(reference().name, traces[i]);
+                print_trace(row.name, other_trace);
+                tell(row, programs[i], profile);
             }
-        }
-        if (wrong != count) {
-            print_trace(reference().name, traces[wrong]);
-            print_trace(row.name, other_trace);
-            tell(row, programs[wrong], profile);
         }
     }
 }

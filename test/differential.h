@@ -169,6 +169,9 @@ struct Trace {
 /// little where it has told less; or nullptr.
 void execute(Loop& loop, const Program& program, const Trace* expected, Trace& trace) noexcept;
 
+/// In a forked child: what the parent has in flight is not the child's.
+void forget_runs() noexcept;
+
 /// Whether two traces tell the same of every completion.
 [[nodiscard]] bool agree(const Trace& a, const Trace& b) noexcept;
 

@@ -6,7 +6,8 @@
 //   come before or behind. (A read of what is empty, and then one write, is fine.)
 // - How much of a large write had gone when it was cut: only that it was some, and that just so
 //   many bytes arrive. The same for reads of a direction in which one is under way.
-// - Sends to a TCP socket that is closed: whether the reset is there yet.
+// - Sends to a TCP socket that is closed: whether the reset is there yet. To a datagram socket that
+//   is closed: the kernel throws away what had come from there (unix_dgram_disconnected).
 // - The cancel of what may be done at this moment; what waits for sure can be cancelled at once.
 // - How often a poll_multishot tells the same, and the numbers of descriptors and buffers.
 // - The counts of timers: a loaded machine misses periods.
@@ -79,6 +80,7 @@ struct Slot {
     u8 rearms;
     u8 hold;
     bool ends_by_itself;
+    bool expires;
     bool waits;      ///< for what was not there when it was submitted
     u8 behind;       ///< slot that it is chained to, or nobody
     u32 behind_ends; ///< its `ends` then
@@ -163,6 +165,10 @@ class Run {
   private:
     [[nodiscard]] Thing& thing_of(const Step& step) noexcept { return things_[step.object]; }
     [[nodiscard]] Direction& into(Thing& thing, u32 end) noexcept { return thing.from[1 - end]; }
+    /// Whether it does not wait for what it is chained to.
+    [[nodiscard]] bool has_begun(const Slot& slot) const noexcept {
+        return slot.behind == nobody || slots_[slot.behind].ends != slot.behind_ends;
+    }
     [[nodiscard]] bool is_busy(u8 slot) const noexcept {
         return slot != nobody && slots_[slot].busy;
     }
@@ -264,8 +270,11 @@ bool Run::has_arrived(const Thing& thing) noexcept {
 }
 
 bool Run::is_settled(Slot& slot) noexcept {
-    if (slot.behind != nobody && slots_[slot.behind].ends == slot.behind_ends) {
+    if (!has_begun(slot)) {
         return true; // it has not begun
+    }
+    if (slot.expires) {
+        return false;
     }
     if (takes_buffers(slot.call) &&
         pools_[slot.pool].pool.held() >= pools_[slot.pool].pool.count()) {
@@ -568,7 +577,7 @@ bool Run::may_read(Thing& thing, u32 end) noexcept {
 
 bool Run::may_write(Thing& thing, u32 end, u32 bytes) noexcept {
     if (thing.fd[end] < 0 || (thing.kind == Kind::pipe && end != 1) ||
-        (thing.kind == Kind::tcp && thing.torn)) {
+        ((thing.kind == Kind::tcp || thing.kind == Kind::datagram) && thing.torn)) {
         return false;
     }
     Direction& direction = thing.from[end];
@@ -844,6 +853,7 @@ void Run::submit(const Step& step) noexcept {
     if (into_pool) {
         pools_[step.pool].user = step.slot;
     }
+    slot.expires = false;
     slot.waits = (reads(call) && into(thing, end).was_empty && call != Call::splice) ||
                  call == Call::timer_far;
     const bool is_chained =
@@ -852,7 +862,7 @@ void Run::submit(const Step& step) noexcept {
         operation = with_timeout(operation, u64{1'000'000'000'000});
     } else if (slot.waits && !timed && !is_chained && (step.flags & Step::short_time) != 0) {
         operation = with_timeout(operation, 500'000);
-        slot.ends_by_itself = true;
+        slot.expires = true;
         slot.rearms = 0;
         start(slot, sane, operation);
         quiet();
@@ -983,7 +993,9 @@ void Run::plain_read(const Step& step) noexcept {
         return;
     }
     if (direction.large) {
-        drain(thing, end);
+        if (!is_busy(direction.writer) || has_begun(slots_[direction.writer])) {
+            drain(thing, end);
+        }
         return;
     }
     const u32 bytes = step.bytes % 2000 + 1;
@@ -1057,7 +1069,7 @@ void Run::plain_close(const Step& step) noexcept {
 void Run::cancel(const Step& step) noexcept {
     Slot& target = slots_[step.other];
     Slot& request = slots_[step.slot];
-    const bool begun = target.behind == nobody || slots_[target.behind].ends != target.behind_ends;
+    const bool begun = has_begun(target);
     const Thing& thing = things_[target.object];
     const bool untouched = target.call == Call::timer_far ||
                            (reads(target.call) && !thing.from[1 - target.end].write_begun);
@@ -1070,6 +1082,7 @@ void Run::cancel(const Step& step) noexcept {
     } else if (&request != &target && !request.busy) {
         request.call = Call::nop;
         request.ends_by_itself = true;
+        request.expires = false;
         request.rearms = 0;
         start(request, step, op::cancel(target.completion));
     }
@@ -1086,6 +1099,7 @@ void Run::cancel_fd(const Step& step) noexcept {
     }
     request.call = Call::nop;
     request.ends_by_itself = true;
+    request.expires = false;
     request.rearms = 0;
     start(request, step,
           step.what == Do::cancel_fd ? op::cancel_fd(thing.fd[step.end]) : op::cancel_all());
@@ -1103,6 +1117,7 @@ void Run::close(const Step& step) noexcept {
     tell_file(thing);
     request.call = Call::nop;
     request.ends_by_itself = true;
+    request.expires = false;
     request.rearms = 0;
     start(request, step, op::close(thing.fd[end]));
     close_end(thing, end);
@@ -1266,6 +1281,10 @@ void Run::run(Loop& loop, const Program& program, const Trace* expected, Trace& 
 }
 
 } // namespace
+
+void forget_runs() noexcept {
+    __builtin_memset(run_memory, 0, sizeof(run_memory));
+}
 
 void execute(Loop& loop, const Program& program, const Trace* expected, Trace& trace) noexcept {
     reinterpret_cast<Run*>(run_memory)->run(loop, program, expected, trace);

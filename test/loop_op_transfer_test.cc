@@ -262,6 +262,67 @@ LOOP_TEST(loop_op_send_waits_for_nobody) {
     }
 }
 
+/// A large write that waits for room ends by cancel with what had gone, which has all arrived.
+LOOP_TEST(loop_op_send_cancelled_behind_some_bytes) {
+    constexpr u32 bytes = 1 << 20;
+    static u8 data[bytes];
+    static PatternReader reader;
+    fill_pattern(data, bytes);
+    for (const i32 mode : fd_modes) {
+        for (u32 kind = 0; kind < 4; ++kind) {
+            SocketPair pair = make_pair_of(mode);
+            Pipe pipe = make_pipe(mode);
+            abi::IoVec piece = {data, bytes};
+            abi::MessageHeader message = {};
+            message.vectors = &piece;
+            message.vector_count = 1;
+            const Operation operations[] = {
+                op::send_all(pair.near, data, bytes), op::write_all(pair.near, data, bytes),
+                op::sendmsg_all(pair.near, &message), op::write_all(pipe.writer, data, bytes)};
+            Logged sent;
+            submit_waiting(loop, sent, operations[kind]);
+            CHECK_EQ(perform_on(loop, op::cancel(sent.completion)).value, 0);
+            run_until_ended(loop, sent);
+            CHECK_GT(sent.last.value, 0);
+            CHECK_LT(sent.last.value, static_cast<i32>(bytes));
+            pair.near.close();
+            pipe.writer.close();
+            reader.received = 0;
+            reader.start(loop, kind == 3 ? pipe.reader : pair.far);
+            run_until(loop, [&]() noexcept { return reader.completion.idle(); });
+            CHECK_EQ(reader.received, sent.last.count());
+        }
+    }
+}
+
+/// The other side says that it will send no more; what waits for room to send to it waits on, and
+/// can be cancelled.
+LOOP_TEST(loop_op_send_cancelled_behind_half_an_end) {
+    static u8 data[1 << 20];
+    for (const i32 mode : fd_modes) {
+        for (u32 kind = 0; kind < 3; ++kind) {
+            SocketPair pair = make_pair_of(mode);
+            abi::IoVec piece = {data, sizeof(data)};
+            abi::MessageHeader message = {};
+            message.vectors = &piece;
+            message.vector_count = 1;
+            const Operation operations[] = {op::send_all(pair.near, data, sizeof(data)),
+                                            op::write_all(pair.near, data, sizeof(data)),
+                                            op::sendmsg_all(pair.near, &message)};
+            Logged sent;
+            submit_waiting(loop, sent, operations[kind]);
+            CHECK_OK(kernel::shutdown(pair.far, abi::shutdown_how::write));
+            for (u32 i = 0; i < 300; ++i) {
+                CHECK_OK(loop.run(Run::no_wait));
+            }
+            CHECK_EQ(sent.count, 0u);
+            loop.cancel(sent.completion);
+            run_until_ended(loop, sent);
+            CHECK_GT(sent.last.value, 0);
+        }
+    }
+}
+
 /// Blocks of memory that are none.
 LOOP_TEST(loop_op_transfer_without_memory) {
     const SocketPair pair = make_socket_pair();

@@ -96,6 +96,8 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if ((cqe.user_data & 1) != 0) [[unlikely]] {
         if (cqe.user_data == wake_tag) {
             take_wake(loop, cqe);
+        } else if (cqe.result == -Errno::ealready || cqe.result == -Errno::enoent) {
+            doubt_cancel(loop);
         }
         return true;
     }
@@ -155,6 +157,13 @@ i32 wait(Loop& loop, u64 deadline_ns) noexcept {
     }
     if (state.cancels_left) {
         send_cancels_left(loop);
+    }
+    if (state.cancels_again_ns != 0) {
+        if (loop.update_now() >= state.cancels_again_ns) {
+            repeat_cancels(loop);
+        } else if (deadline_ns > state.cancels_again_ns) {
+            deadline_ns = state.cancels_again_ns;
+        }
     }
     unpark(loop);
     // What is parked still would not be handed over during a long wait: come back soon.

@@ -43,19 +43,50 @@ void tell_requests(Loop& loop, const Completion& target) noexcept {
     }
 }
 
-void send_cancels_left(Loop& loop) noexcept {
-    state_of(loop).cancels_left = false;
-    const auto visit = [&loop](FdSlot& slot) noexcept {
-        for (Completion* at = slot.readers.first(); at != nullptr; at = at->next) {
-            if (at->has(Completion::cancelled) && !at->has(cancel_sent)) {
-                (void)cancel(loop, *at, nullptr);
+namespace {
+
+template <class Visit>
+void visit_cancelled(Loop& loop, Visit visit) noexcept {
+    const auto visit_list = [visit](const CompletionList& list) noexcept {
+        for (Completion* at = list.first(); at != nullptr; at = at->next) {
+            if (at->has(Completion::cancelled)) {
+                visit(*at);
             }
         }
     };
-    visit(loop.unattached());
+    visit_list(loop.unattached().readers);
+    visit_list(loop.unattached().writers);
     for (u32 fd = 0; fd <= loop.fd_highest(); ++fd) {
-        visit(loop.fds().slots[fd]);
+        visit_list(loop.fds().slots[fd].readers);
+        visit_list(loop.fds().slots[fd].writers);
     }
+}
+
+} // namespace
+
+void send_cancels_left(Loop& loop) noexcept {
+    state_of(loop).cancels_left = false;
+    visit_cancelled(loop, [&loop](Completion& target) noexcept {
+        if (!target.has(cancel_sent)) {
+            (void)cancel(loop, target, nullptr);
+        }
+    });
+}
+
+void doubt_cancel(Loop& loop) noexcept {
+    constexpr u64 patience_ns = 1'000'000;
+    State& state = state_of(loop);
+    if (state.cancels_again_ns == 0) {
+        state.cancels_again_ns = loop.now_ns() + patience_ns;
+    }
+}
+
+void repeat_cancels(Loop& loop) noexcept {
+    state_of(loop).cancels_again_ns = 0;
+    visit_cancelled(loop, [&loop](Completion& target) noexcept {
+        target.clear(cancel_sent);
+        (void)cancel(loop, target, nullptr);
+    });
 }
 
 } // namespace oxbow::uring_engine

@@ -32,6 +32,7 @@ struct State {
     Features features;
     bool enabled = false;      ///< by the thread that runs the loop
     bool cancels_left = false; ///< some did not find room in the queue
+    u64 cancels_again_ns = 0;  ///< when doubtful ones are sent again; 0: there are none
     bool wake_armed = false;
     bool blocks_sigpipe = false;
     bool keeps_futexes = false; ///< see keep_futexes
@@ -107,7 +108,7 @@ struct KindInfo {
 /// Whether `pauses` may be set of it.
 [[nodiscard]] constexpr bool can_pause(Kind kind) noexcept {
     return kind == Kind::connect || kind == Kind::poll || kind == Kind::poll_multishot ||
-           is_send(kind);
+           kind == Kind::write || kind == Kind::write_all || kind == Kind::writev || is_send(kind);
 }
 
 /// Whether it has an output besides its input, and so two descriptors to be ready.
@@ -160,6 +161,12 @@ void mend_position(State& state, const Completion& completion, u32 written) noex
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
 /// The engine ends `target` because that was asked for, though the kernel did not.
 void tell_requests(Loop& loop, const Completion& target) noexcept;
+/// The kernel has answered -EALREADY or -ENOENT to a cancel. Mostly its target has ended, or does
+/// so now. But a thread of the kernel's that has just taken a request up, and has not begun to wait
+/// yet, may miss the signal and wait for ever after all: so whatever is left in a while is asked
+/// again.
+void doubt_cancel(Loop& loop) noexcept;
+void repeat_cancels(Loop& loop) noexcept;
 /// Asks for what found no room before.
 void send_cancels_left(Loop& loop) noexcept;
 
