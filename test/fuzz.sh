@@ -19,7 +19,7 @@ trap 'rm -f "$output"' EXIT
 trap 'echo "fuzz: interrupted; $ran programs agreed, seeds $SEED to $((seed - 1))"; exit 130' INT TERM
 
 while [ "$PROGRAMS" -eq 0 ] || [ "$ran" -lt "$PROGRAMS" ]; do
-    "$program" '--filter=differential/*' "--seed=$seed" --timeout=600 > "$output" 2>&1 || {
+    "$program" --hidden '--filter=differential_fresh/*' "--seed=$seed" --timeout=600 > "$output" 2>&1 || {
         cat "$output"
         echo "fuzz: two engines disagree behind $ran programs that agreed: make fuzz SEED=$seed PROGRAMS=1000"
         exit 1

@@ -225,7 +225,12 @@ template <class Body>
 
 /// VARIANT_TEST(name, table) { ... row ... }: one test per row of a constexpr array of structs that
 /// have a `const char* name`, listed as name/row. The body sees the row as `row`.
-#define VARIANT_TEST(id, table)                                                                    \
+#define VARIANT_TEST(id, table) OXBOW_TEST_VARIANTS(id, table, false)
+
+/// The same, only when it is asked for by name and with --hidden.
+#define HIDDEN_VARIANT_TEST(id, table) OXBOW_TEST_VARIANTS(id, table, true)
+
+#define OXBOW_TEST_VARIANTS(id, table, hidden)                                                     \
     static void id##_body(decltype((table)[0]) row) noexcept;                                      \
     static void id##_run(::oxbow::u32 at) noexcept {                                               \
         id##_body((table)[at]);                                                                    \
@@ -233,7 +238,7 @@ template <class Body>
     static const char* id##_row_name(::oxbow::u32 at) noexcept {                                   \
         return (table)[at].name;                                                                   \
     }                                                                                              \
-    OXBOW_TEST_REGISTER(id, false, sizeof(table) / sizeof((table)[0]), id##_run, id##_row_name);   \
+    OXBOW_TEST_REGISTER(id, hidden, sizeof(table) / sizeof((table)[0]), id##_run, id##_row_name);  \
     static void id##_body([[maybe_unused]] decltype((table)[0]) row) noexcept
 
 // ---- Checks -----------------------------------------------------------------------------------
