@@ -14,6 +14,9 @@ i32 open_2(i32 directory, const arguments::Open2& with) noexcept {
         return kernel::openat2(directory, with.path, with.how);
     } else {
         // As openat does it, so that a file over 2 GiB opens. With O_PATH openat2 refuses it.
+        if (with.how == nullptr) {
+            return -Errno::efault;
+        }
         abi::OpenHow how = *with.how;
         if ((how.flags & abi::open_flag::path) == 0) {
             how.flags |= abi::open_flag::large_file;
