@@ -139,10 +139,24 @@ struct Pool {
 
 constinit u8 pattern[pattern_bytes] = {};
 
+/// Without a division, which some 32-bit machines have in libgcc.
+[[nodiscard]] u32 remainder_of(u32 value, u32 divisor) noexcept {
+    u32 step = divisor;
+    while (step <= value >> 1) {
+        step <<= 1;
+    }
+    for (; step >= divisor; step >>= 1) {
+        if (value >= step) {
+            value -= step;
+        }
+    }
+    return value;
+}
+
 void fill_pattern_once() noexcept {
     if (pattern[0] == 0) {
         for (u32 i = 0; i < pattern_bytes; ++i) {
-            const u32 at = i % period;
+            const u32 at = remainder_of(i, period);
             pattern[i] = static_cast<u8>((at * 2654435761u) >> 24);
         }
         pattern[0] = pattern[period] = 1;
@@ -152,7 +166,7 @@ void fill_pattern_once() noexcept {
     }
 }
 [[nodiscard]] u8* pattern_at(u32 position) noexcept {
-    return pattern + position % period;
+    return pattern + remainder_of(position, period);
 }
 
 // ---- The run
