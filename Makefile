@@ -81,7 +81,7 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan cross symbols layers \
+.PHONY: fuzz all archives examples tests demo info check check-freestanding asan ubsan tsan cross symbols layers \
 	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -102,6 +102,8 @@ check-freestanding: $(BUILD)/test/oxbow-test-freestanding ## build and run the t
 # Tests that provoke a fault in a child look for its signal, so the sanitizer must not catch it.
 asan: ## build the tests with AddressSanitizer and run them
 	+@ASAN_OPTIONS=handle_segv=0 $(MAKE) --no-print-directory SANITIZE=address BUILD=$(BUILD)/asan run-tests
+fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine and compare, until interrupted or PROGRAMS=n of each kind
+	$< --hidden --filter='fuzz_*' --timeout=0 --programs=$(or $(PROGRAMS),0) $(TESTFLAGS)
 ubsan: ## build the tests with UndefinedBehaviorSanitizer and run them
 	+@$(MAKE) --no-print-directory SANITIZE=undefined BUILD=$(BUILD)/ubsan run-tests
 # The raw rings share memory with the kernel, of which ThreadSanitizer knows nothing; threads are in the loop.
