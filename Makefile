@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 TESTFLAGS ?=
 CASE ?=
 FORMAT ?=
+PROGRAMS ?=
+SEED ?=
 
 # `origin` tells make's own default (`g++`, `ar`) from a value that a person gave.
 ifeq ($(origin CXX),default)
@@ -81,7 +83,7 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: fuzz all archives examples tests demo info check check-freestanding asan ubsan tsan cross symbols layers \
+.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan fuzz cross symbols layers \
 	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -102,8 +104,6 @@ check-freestanding: $(BUILD)/test/oxbow-test-freestanding ## build and run the t
 # Tests that provoke a fault in a child look for its signal, so the sanitizer must not catch it.
 asan: ## build the tests with AddressSanitizer and run them
 	+@ASAN_OPTIONS=handle_segv=0 $(MAKE) --no-print-directory SANITIZE=address BUILD=$(BUILD)/asan run-tests
-fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine and compare, until interrupted or PROGRAMS=n of each kind
-	$< --hidden --filter='fuzz_*' --timeout=0 --programs=$(or $(PROGRAMS),0) $(TESTFLAGS)
 ubsan: ## build the tests with UndefinedBehaviorSanitizer and run them
 	+@$(MAKE) --no-print-directory SANITIZE=undefined BUILD=$(BUILD)/ubsan run-tests
 # The raw rings share memory with the kernel, of which ThreadSanitizer knows nothing; threads are in the loop.
@@ -112,6 +112,8 @@ tsan: ## build the tests with ThreadSanitizer and run those of the loop
 		TESTFLAGS='--filter=loop_*,worker_pool_*,wait_thread_*,remote_queue_*,buffer_pool_* $(TESTFLAGS)' run-tests
 run-tests: $(TEST_PROGRAMS)
 	$< $(TESTFLAGS)
+fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine until two disagree (PROGRAMS=n, SEED=n)
+	@PROGRAMS='$(PROGRAMS)' SEED='$(SEED)' sh test/fuzz.sh $<
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) symbols

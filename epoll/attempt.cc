@@ -60,10 +60,12 @@ Poller::Outcome Poller::attempt(Completion& operation, Patience patience) noexce
     }
     if (value > 0 && is_cut_read(operation, value)) {
         give_to_worker(operation);
-    } else if (operation.kind == Kind::accept_multishot && value >= 0) {
+        return Outcome::left;
+    }
+    note_emptied(operation, value);
+    if (operation.kind == Kind::accept_multishot && value >= 0) {
         deliver(operation, value);
     } else {
-        note_short(operation, value);
         finish(operation, value, end_flag(operation, value));
     }
     return Outcome::left;
@@ -155,10 +157,10 @@ Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience
         flags |= result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
     }
     flags |= end_flag(operation, received);
+    note_emptied(operation, value);
     if (is_multishot(operation.kind) && value >= 0 && (flags & result_flag::end_of_stream) == 0) {
         deliver(operation, value, flags);
     } else {
-        note_short(operation, value);
         finish(operation, value, flags);
     }
     return Outcome::left;
@@ -203,29 +205,50 @@ Poller::Outcome Poller::wait_again(Completion& operation, Patience patience) noe
         operation.set(blind);
         return Outcome::later;
     }
-    if (patience == Patience::none && info_of(operation).on_files != 0) {
+    FdSlot& slot = loop_->slot_of(operation);
+    if (patience == Patience::none && info_of(operation).on_files != 0 && slot.has(FdSlot::edge)) {
         // Perhaps it was only not clear whether the call would wait. Then there is no change to
         // wait for, but the kernel can be asked what holds already.
-        loop_->slot_of(operation).set(FdSlot::untold);
+        slot.set(FdSlot::untold);
     }
     operation.set(Completion::polls);
     return Outcome::waits;
 }
 
-/// A short receive means that there is probably no more. That is a guess, and counts only where the
-/// next operation begins with asking the kernel; see forget_what_was.
-void Poller::note_short(const Completion& operation, i32 value) noexcept {
-    const arguments::Any& with = operation.arguments;
-    u32 asked = 0;
-    if (operation.kind == Kind::recv) {
-        asked = with.receive.bytes;
-    } else if (operation.kind == Kind::recv_managed) {
-        asked = with.managed.pool->buffer_bytes();
-    } else {
+/// What received less than it could, and an accept, have probably emptied their descriptor. That is
+/// a guess, which saves the attempt that would end in EAGAIN, and it must not be relied on: the end
+/// of the stream, another message of a local socket or urgent data may stand right behind. So it
+/// counts only where the kernel says anew what there is: because it always does (level-triggered),
+/// or because it is told of the descriptor before the next operation waits.
+void Poller::note_emptied(const Completion& operation, i32 value) noexcept {
+    FdSlot& slot = loop_->slot_of(operation);
+    const bool is_told_anew = slot.in_flight == 1 && !is_multishot(operation.kind);
+    if (slot.has(FdSlot::registered) && slot.has(FdSlot::edge) && !is_told_anew) {
         return;
     }
-    FdSlot& slot = loop_->slot_of(operation);
-    if (value > 0 && static_cast<u32>(value) < asked && slot.in_flight == 1) {
+    const arguments::Any& with = operation.arguments;
+    u32 asked = 0;
+    switch (operation.kind) {
+    case Kind::accept:
+    case Kind::accept_multishot:
+        asked = ~0u;
+        break;
+    case Kind::recv:
+        asked = with.receive.bytes;
+        break;
+    case Kind::read:
+        asked = with.transfer.bytes;
+        break;
+    case Kind::recv_managed:
+    case Kind::recv_multishot:
+    case Kind::read_managed:
+    case Kind::read_multishot:
+        asked = with.managed.pool->buffer_bytes();
+        break;
+    default:
+        return;
+    }
+    if (value > 0 && static_cast<u32>(value) < asked) {
         slot.clear(FdSlot::readable);
     }
 }
@@ -286,6 +309,7 @@ void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexc
         }
         leave(list, *operation);
         const Outcome outcome = attempt(*operation, patience);
+        const bool was_told = patience == Patience::ready;
         patience = Patience::none;
         if (outcome == Outcome::left) {
             continue;
@@ -293,6 +317,11 @@ void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexc
         enter(list, *operation, true);
         if (outcome == Outcome::waits) {
             slot.clear(direction);
+            if (was_told && !slot.has(FdSlot::edge)) {
+                // It is ready, and is not: somebody else was quicker, or errors are queued that
+                // nobody asks for. So that this cannot go on and on:
+                slot.set(FdSlot::odd | FdSlot::untold);
+            }
             watch(slot, fd, events_of(*operation));
         } else {
             try_again(slot, fd, *operation);
@@ -345,7 +374,7 @@ void Poller::serve_aside(FdSlot& slot, u32 events) noexcept {
 
 /// Counts polls that go on, but whose result is still to be told: what comes meanwhile they miss.
 void Poller::count_away(FdSlot& slot, bool goes) noexcept {
-    constexpr u16 most = 63 * FdSlot::one_away; // one more would not fit, and is not noticed
+    constexpr u16 most = 7 * FdSlot::one_away; // one more would not fit, and is not noticed
     if (goes && slot.flags < most) {
         slot.flags = static_cast<u16>(slot.flags + FdSlot::one_away);
     } else if (!goes && is_away(slot)) {

@@ -8,33 +8,60 @@
 
 namespace oxbow {
 
+extern const Engine epoll_engine;
+
 // ---- Beginning and ending -----------------------------------------------------------------------
 
-i32 Poller::open(Loop& loop, const EpollOptions& options) noexcept {
-    loop_ = &loop;
-    use_pwait2_ = options.use_pwait2;
-    blind_at_ns_ = ~u64{0};
-    epoll_fd_ = kernel::epoll_create1(abi::epoll_cloexec);
-    if (epoll_fd_ < 0) {
+i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
+    const usize bytes = sizeof(Poller) + loop.fds().count * sizeof(doubtful_[0]);
+    const long mapped =
+        kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
+                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
+    if (is_error(mapped)) {
+        return static_cast<i32>(mapped);
+    }
+    // All zero is what a Poller is at first, and there is no placement new without <new>.
+    Poller& poller = *reinterpret_cast<Poller*>(mapped);
+    poller.loop_ = &loop;
+    poller.mapped_bytes_ = bytes;
+    poller.use_pwait2_ = options.use_pwait2;
+    poller.epoll_fd_ = -1;
+    poller.blind_at_ns_ = ~u64{0};
+    const i32 result = poller.open();
+    if (result != 0) {
+        poller.destroy();
+        return result;
+    }
+    loop.attach(epoll_engine, &poller);
+    return 0;
+}
+
+/// Makes an epoll set that knows of nothing but the eventfd of the loop. 0, or an error.
+i32 Poller::open() noexcept {
+    const i32 fd = kernel::epoll_create1(abi::epoll_cloexec);
+    if (fd < 0) {
         // -EMFILE, -ENFILE: too many descriptors; -ENOMEM; -ENOSYS, -EPERM of a filter.
-        return epoll_fd_;
+        return fd;
     }
     // Edge-triggered, so that it need never be read: each write is an event.
     abi::EpollEvent event = {abi::poll_event::in | abi::epoll_flag::edge_triggered, wake_data};
-    const i32 result =
-        kernel::epoll_ctl(epoll_fd_, abi::epoll_operation::add, loop.wake_fd(), &event);
+    const i32 result = kernel::epoll_ctl(fd, abi::epoll_operation::add, loop_->wake_fd(), &event);
     if (result != 0) {
-        close();
+        (void)kernel::close(fd); // nothing to lose
+        return result;
     }
-    return result;
+    epoll_fd_ = fd;
+    return 0;
 }
 
-void Poller::close() noexcept {
+void Poller::destroy() noexcept {
     if (epoll_fd_ >= 0) {
         (void)kernel::close(epoll_fd_); // nothing to lose
     }
-    epoll_fd_ = -1;
+    (void)kernel::munmap(this, mapped_bytes_); // it is a mapping of this size
 }
+
+// ---- What is submitted --------------------------------------------------------------------------
 
 void Poller::submit(Completion& operation) noexcept {
     switch (way_of(operation)) {
@@ -60,18 +87,20 @@ void Poller::start(Completion& operation) noexcept {
         return;
     }
     const bool was_file = slot->has(FdSlot::always_ready);
-    forget_what_was(*slot);
+    forget_what_was(*slot, operation.fd);
     if (stands_aside(operation)) {
         start_aside(*slot, operation);
         return;
     }
     const bool on_files = info_of(operation).on_files != 0;
-    if (on_files && (was_file || operation.kind == Kind::read_multishot)) {
+    const bool is_managed_read =
+        operation.kind == Kind::read_managed || operation.kind == Kind::read_multishot;
+    if (on_files && (was_file || is_managed_read)) {
         learn(*slot, operation.fd, events_of(operation));
     }
     const bool writes = waits_for_output(operation);
     if (slot->has(FdSlot::always_ready) && !asks_not_to_wait(operation) &&
-        (writes || operation.kind == Kind::read_multishot)) {
+        (writes || is_managed_read)) {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }
@@ -106,8 +135,9 @@ bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 dir
     if (first_in_order(slot, list_of(slot, operation)) != nullptr) {
         return false;
     }
-    // A guess that there is nothing is the guess of a socket that was received from.
-    const bool is_guess = slot.has(FdSlot::untold) && info_of(operation).on_files != 0;
+    // A guess that there is nothing is good enough for sockets; others may have to refuse at once.
+    const bool is_guess =
+        slot.has(FdSlot::untold | FdSlot::doubtful) && info_of(operation).on_files != 0;
     return slot.has(direction) || is_guess;
 }
 
@@ -117,8 +147,9 @@ void Poller::start_aside(FdSlot& slot, Completion& operation) noexcept {
         return;
     }
     // A poll_multishot is not tried: epoll_ctl says what holds already, and does so as an event.
+    // Nor is it good enough for a poll, which believes what it is told, that a number is doubtful.
     slot.set(FdSlot::aside);
-    if (operation.kind == Kind::poll_multishot) {
+    if (operation.kind == Kind::poll_multishot || slot.has(FdSlot::doubtful)) {
         slot.set(FdSlot::untold);
     }
     enter(slot.readers, operation, false);
@@ -127,15 +158,18 @@ void Poller::start_aside(FdSlot& slot, Completion& operation) noexcept {
 
 /// A number on which nothing was in flight may be that of another file by now: whoever had it open
 /// may have closed it without telling us. So nothing that was known of it counts any more, but as
-/// a guess; see untold.
-void Poller::forget_what_was(FdSlot& slot) noexcept {
+/// a guess; see interest.cc.
+void Poller::forget_what_was(FdSlot& slot, i32 fd) noexcept {
     if (slot.in_flight > 1) {
         return;
     }
-    slot.set(FdSlot::untold);
     slot.clear(FdSlot::always_ready);
     if (!slot.has(FdSlot::registered)) {
-        slot.set(FdSlot::readable | FdSlot::writable);
+        slot.set(FdSlot::untold | FdSlot::readable | FdSlot::writable);
+    } else if (slot.has(FdSlot::edge)) {
+        slot.set(FdSlot::untold);
+    } else {
+        doubt(slot, fd);
     }
 }
 
@@ -179,11 +213,11 @@ void Poller::resume(Completion& operation) noexcept {
     Completion* const first = is_poll ? nullptr : first_in_order(slot, slot.readers);
     const bool has_begun = first != nullptr && transfers_all(first->kind) && first->value > 0;
     if (has_begun) {
-        slot.readers.remove(*first);
+        leave(slot.readers, *first);
     }
     enter(slot.readers, operation, !is_poll);
     if (has_begun) {
-        slot.readers.push_front(*first);
+        enter(slot.readers, *first, true);
     }
     if (!is_poll && slot.has(FdSlot::readable)) {
         enlist(slot, operation.fd); // not at once: others have their turn first
@@ -266,12 +300,12 @@ void close_pool(Loop&, BufferPool&) noexcept {}
 void give_buffer(Loop&, BufferPool&, u16) noexcept {}
 
 void detach(Loop& loop) noexcept {
-    Poller& poller = Poller::of(loop);
-    poller.close();
-    (void)kernel::munmap(&poller, sizeof(Poller)); // it is a mapping of this size
+    Poller::of(loop).destroy();
 }
 
-constexpr Engine epoll_engine = {
+} // namespace
+
+const Engine epoll_engine = {
     .name = "epoll",
     .submit = submit,
     .wait = wait,
@@ -284,24 +318,8 @@ constexpr Engine epoll_engine = {
     .detach = detach,
 };
 
-} // namespace
-
 i32 attach_epoll(Loop& loop, const EpollOptions& options) noexcept {
-    const long mapped =
-        kernel::mmap(nullptr, sizeof(Poller), abi::protection::read | abi::protection::write,
-                     abi::map::private_ | abi::map::anonymous, -1, 0);
-    if (is_error(mapped)) {
-        return static_cast<i32>(mapped);
-    }
-    // All zero is what a Poller is before open(), and there is no placement new without <new>.
-    Poller& poller = *reinterpret_cast<Poller*>(mapped);
-    const i32 result = poller.open(loop, options);
-    if (result != 0) {
-        (void)kernel::munmap(&poller, sizeof(Poller));
-        return result;
-    }
-    loop.attach(epoll_engine, &poller);
-    return 0;
+    return Poller::create(loop, options);
 }
 
 } // namespace oxbow

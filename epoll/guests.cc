@@ -88,7 +88,7 @@ Poller::Outcome Poller::attempt_splice(Completion& operation) noexcept {
         return Outcome::left;
     }
     if (to->in_flight == 0) {
-        forget_what_was(*to); // nobody counts this operation there
+        forget_what_was(*to, to_fd); // nobody counts this operation there
     }
     FdSlot& from = loop_->slot_of(operation);
     learn(from, operation.fd, abi::poll_event::in);

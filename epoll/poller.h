@@ -15,8 +15,8 @@ class Poller {
     static Poller& of(Loop& loop) noexcept { return *static_cast<Poller*>(loop.engine_state()); }
 
     // engine.cc
-    [[nodiscard]] i32 open(Loop& loop, const EpollOptions& options) noexcept;
-    void close() noexcept;
+    [[nodiscard]] static i32 create(Loop& loop, const EpollOptions& options) noexcept;
+    void destroy() noexcept;
     void submit(Completion& operation) noexcept;
     void resume(Completion& operation) noexcept;
     void cancel(Completion& target) noexcept;
@@ -34,6 +34,14 @@ class Poller {
     };
 
     static constexpr u32 events_max = 128;
+    /// So few doubtful descriptors are asked after without a look at what has come before.
+    static constexpr u32 doubts_few = 4;
+    /// How many are asked after between two looks.
+    static constexpr u32 doubts_batch = 32;
+    /// Waits that bring something, after which doubtful ones have their turn all the same.
+    static constexpr u32 busy_waits_max = 64;
+    /// Events of registrations that nobody can take out, after which there is a new set.
+    static constexpr u32 stale_events_max = 8;
     static constexpr u64 wake_data = ~u64{0};
     /// How often a transfer of everything goes on before others have their turn.
     static constexpr u32 steps_max = 16;
@@ -48,11 +56,12 @@ class Poller {
     static constexpr u8 guest = Completion::engine_bit_b;
 
     // engine.cc
+    [[nodiscard]] i32 open() noexcept;
     void start(Completion& operation) noexcept;
     [[nodiscard]] static bool is_tried_at_once(FdSlot& slot, const Completion& operation,
                                                u16 direction) noexcept;
     void start_aside(FdSlot& slot, Completion& operation) noexcept;
-    static void forget_what_was(FdSlot& slot) noexcept;
+    void forget_what_was(FdSlot& slot, i32 fd) noexcept;
     void enter(CompletionList& list, Completion& operation, bool at_front) noexcept;
     void leave(CompletionList& list, Completion& operation) noexcept;
     void finish(Completion& operation, i32 value, u32 flags = 0) noexcept;
@@ -73,7 +82,7 @@ class Poller {
     [[nodiscard]] Outcome attempt_connect(Completion& operation) noexcept;
     [[nodiscard]] Outcome wait_again(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] i32 perform_now(const Completion& operation, Patience patience) noexcept;
-    void note_short(const Completion& operation, i32 value) noexcept;
+    void note_emptied(const Completion& operation, i32 value) noexcept;
     void go_on_unwatched(Completion& operation) noexcept;
     void give_to_worker(Completion& operation) noexcept;
     void serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept;
@@ -105,24 +114,38 @@ class Poller {
     void refused(FdSlot& slot, i32 fd, i32 error) noexcept;
     void refused(CompletionList& list, i32 error) noexcept;
     void drop(FdSlot& slot, i32 fd) noexcept;
+    void doubt(FdSlot& slot, i32 fd) noexcept;
+    void ask_after_doubtful(u32 most) noexcept;
+    void renew_set() noexcept;
+    [[nodiscard]] static bool someone_waits(const FdSlot& slot) noexcept {
+        return !slot.readers.empty() || !slot.writers.empty() || slot.has(FdSlot::guests);
+    }
     void settle() noexcept;
     void settle(FdSlot& slot, i32 fd) noexcept;
 
     // wait.cc
+    [[nodiscard]] i32 collect(u64 deadline_ns) noexcept;
     [[nodiscard]] i32 ask_kernel(u64 deadline_ns) noexcept;
     void take_event(const abi::EpollEvent& event) noexcept;
     void note_useless(FdSlot& slot, i32 fd, u32 events) noexcept;
 
     // It lives in a mapping of its own, which is zero at first.
     Loop* loop_;
+    usize mapped_bytes_;
     i32 epoll_fd_;
     bool use_pwait2_;
     bool blind_are_due_;
     bool produced_;    // something has become ready since the wait began
     u32 first_listed_; // of the slots to be looked at before the next wait: number plus one, or 0
     u32 waiting_;      // operations in lists
-    u64 blind_at_ns_;  // when blind ones are tried again; ~0: there are none
+    u32 stale_events_; // in this set
+    u32 fd_highest_;   // that this set was told of
+    u32 busy_waits_;   // since doubtful ones were asked after
+    u32 doubtful_count_;
+    u32 doubtful_first_;
+    u64 blind_at_ns_; // when blind ones are tried again; ~0: there are none
     abi::EpollEvent events_[events_max];
+    i32 doubtful_[1]; // a ring of numbers; there is room behind it for each
 };
 
 } // namespace oxbow

@@ -1,22 +1,24 @@
 // Waiting, and what is done about events.
 //
-// Every event is edge-triggered: it comes once when something changes, and not again because it is
-// still so. What makes that right in every case is one rule: an operation waits only after an
-// attempt that said EAGAIN, or after the kernel was told of the descriptor (epoll_ctl reports what
-// holds then), and whichever of the two came last was later than the last event. What changes
-// afterwards is a new event.
+// A descriptor that is only read is watched level-triggered, which costs a server the fewest calls:
+// the kernel says by itself whether there is more. Whatever else is wanted of it (room, polls)
+// makes it edge-triggered: an event then comes once when something changes, and not again because
+// it is still so. That is right in every case by one rule: an operation waits only after an attempt
+// that said EAGAIN, or after the kernel was told of the descriptor (epoll_ctl reports what holds
+// then), and whichever of the two came last was later than the last event. What changes afterwards
+// is a new event. In particular:
 //
-// - A slot's `readable` and `writable` are not "there is something" but "EAGAIN has not been seen
-//   since the last event". A short read does not clear them: a peer's FIN, another message of
-//   an AF_UNIX socket or urgent data may stand right behind it. (note_short guesses, and says why
-//   it may.)
-// - Data that somebody else takes, by a dup or in another process: the attempt says EAGAIN, and the
-//   operation waits on.
-// - An event that comes while nobody waits sets the flag, so the next operation is tried at once.
-// - A descriptor that both sides have closed reports that once and does not make the loop spin.
-// - A registration that outlives its descriptor, because the file is open elsewhere, wakes the loop
-//   once for each change of the file; its generation is an old one, so nothing is done. There is no
-//   way to take it out of the set.
+// - `readable` and `writable` of a slot are not "there is something" but "EAGAIN has not been seen
+//   since the last event". A short receive clears them only where note_emptied says why it may.
+// - An event that comes while nobody waits sets the flag, so that the next operation is tried at
+//   once. One that says what was known already takes the descriptor out of the set (note_useless):
+//   neither a talkative peer nor a dead one makes the loop spin.
+// - Data that somebody else takes, by a dup or in another process, and errors that are queued for
+//   whoever asks for them: the attempt says EAGAIN, and the descriptor is edge-triggered from then
+//   on (serve), so that it cannot say the same again and again.
+// - A registration can outlive its descriptor, where that was closed without us and the file is
+//   still open elsewhere. Its events are of an old generation, so nothing is done. There is no way
+//   to take it out of the set; so when such events come again and again, the loop gets a new set.
 #include "../loop/buffer_pool.h"
 #include "../syscall/call_event.h"
 #include "../syscall/time.h"
@@ -29,14 +31,38 @@ i32 Poller::wait(u64 deadline_ns) noexcept {
     if (first_listed_ != 0) {
         settle();
     }
+    if (deadline_ns != 0 && !produced_ && doubtful_count_ <= doubts_few) {
+        ask_after_doubtful(doubts_few);
+    }
+    if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {
+        deadline_ns = blind_at_ns_;
+    }
+    while (doubtful_count_ != 0 && !produced_ && waiting_ != 0) {
+        // Before a sleep there is something to do, and before that, what has come already.
+        const i32 count = collect(0);
+        if (count != 0) {
+            if (++busy_waits_ == busy_waits_max) {
+                ask_after_doubtful(doubts_batch);
+            }
+            return count < 0 ? count : 0;
+        }
+        ask_after_doubtful(doubts_batch);
+        if (deadline_ns == 0) {
+            return 0;
+        }
+    }
     if (produced_) {
         deadline_ns = 0;
-    } else if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {
-        deadline_ns = blind_at_ns_;
     }
     if (deadline_ns == 0 && waiting_ == 0) {
         return 0; // nobody waits for anything that the kernel could tell
     }
+    const i32 count = collect(deadline_ns);
+    return count < 0 ? count : 0;
+}
+
+/// Takes what events there are, and waits for the first. How many, or an error.
+i32 Poller::collect(u64 deadline_ns) noexcept {
     // A full array may mean that there is more; but others want their turn, too.
     u32 rounds_left = 4;
     i32 count = 0;
@@ -47,7 +73,10 @@ i32 Poller::wait(u64 deadline_ns) noexcept {
         }
         deadline_ns = 0;
     } while (count == static_cast<i32>(events_max) && --rounds_left != 0);
-    return count < 0 && count != -Errno::eintr ? count : 0;
+    if (stale_events_ >= stale_events_max) {
+        renew_set();
+    }
+    return count == -Errno::eintr ? 0 : count;
 }
 
 namespace {
@@ -102,6 +131,7 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     const i32 fd = static_cast<i32>(static_cast<u32>(data));
     FdSlot& slot = *loop_->fds().slot(fd);
     if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
+        ++stale_events_;
         return; // of a file that had this number earlier
     }
     if (is_away(slot)) {
@@ -136,16 +166,19 @@ void Poller::note_useless(FdSlot& slot, i32 fd, u32 events) noexcept {
     if ((events & output_events) != 0 && slot.has(FdSlot::writable) && slot.writers.empty()) {
         useless |= output_events;
     }
-    if ((slot.interest & useless) == 0 || slot.has(FdSlot::guests)) {
+    if (slot.has(FdSlot::guests)) {
         return;
     }
-    if (slot.in_flight == 0) {
+    const bool is_known =
+        (events & input_events & ~useless) == 0 && (events & output_events & ~useless) == 0;
+    const bool nobody_waits = slot.readers.empty() && slot.writers.empty();
+    if (is_known && nobody_waits && (slot.in_flight == 0 || !slot.has(FdSlot::edge))) {
         drop(slot, fd);
-        return;
+    } else if ((slot.interest & useless) != 0 && slot.in_flight != 0) {
+        slot.interest = static_cast<u16>(slot.interest & ~useless);
+        slot.set(FdSlot::untold);
+        enlist(slot, fd);
     }
-    slot.interest = static_cast<u16>(slot.interest & ~useless);
-    slot.set(FdSlot::untold);
-    enlist(slot, fd);
 }
 
 } // namespace oxbow

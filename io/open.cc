@@ -35,7 +35,7 @@ i32 open(Loop& loop, const Options& options, Reason* reason) noexcept {
     Reason unread;
     Reason& why = reason != nullptr ? *reason : unread;
     why = {};
-    i32 result = loop.prepare(options);
+    i32 result = loop.prepare(options.loop);
     if (result != 0) {
         return result;
     }

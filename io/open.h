@@ -20,7 +20,9 @@ enum class EngineChoice : u8 {
     epoll, ///< epoll; no call of io_uring is made
 };
 
-struct Options : LoopOptions {
+struct Options {
+    LoopOptions loop;
+
     EngineChoice engine = EngineChoice::any;
 
     /// Lets epoll wait with epoll_pwait (milliseconds, rounded up) even where there is

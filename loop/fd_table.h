@@ -19,7 +19,10 @@ struct FdSlot {
     static constexpr u16 aside = 128;      ///< epoll: some operations are out of the order
     static constexpr u16 guests = 256;     ///< epoll: operations of no descriptor wait for it
     static constexpr u16 missed = 512;     ///< epoll: an event came while a poll was away
-    static constexpr u16 one_away = 1024;  ///< epoll: from here on, a count of such polls
+    static constexpr u16 edge = 1024;      ///< epoll: it is watched edge-triggered
+    static constexpr u16 odd = 2048;       ///< epoll: it must be, since it says what is not so
+    static constexpr u16 doubtful = 4096;  ///< epoll: among those whose number may be new
+    static constexpr u16 one_away = 8192;  ///< epoll: from here on, a count of such polls
 
     CompletionList readers; ///< in the engine's hands; those that wait for input, and all others
     CompletionList writers; ///< epoll: those that wait for room

@@ -6,25 +6,11 @@ namespace {
 
 using differential::Profile;
 
-/// Fresh ones in every run.
+/// Fresh ones in every run; `make fuzz` runs this again and again.
 VARIANT_TEST(differential, differential::profiles) {
     const Resources before = resources();
     Random random;
     differential::run_programs(random, row, 250);
-    CHECK_SAME_RESOURCES(before);
-}
-
-/// As many as are wanted: `make fuzz`.
-HIDDEN_VARIANT_TEST(fuzz_differential, differential::profiles) {
-    const Resources before = resources();
-    Random random;
-    const u64 wanted = test_programs();
-    constexpr u32 batch = 50;
-    for (u64 left = wanted; wanted == 0 || left != 0;) {
-        const u32 count = wanted == 0 || left > batch ? batch : static_cast<u32>(left);
-        differential::run_programs(random, row, count);
-        left -= count;
-    }
     CHECK_SAME_RESOURCES(before);
 }
 

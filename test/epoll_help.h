@@ -48,6 +48,25 @@ struct Pair {
         CHECK_OK(kernel::pipe2(pair.fds, flags | abi::open_flag::cloexec));
         return pair;
     }
+    /// Over TCP; `flags` of the near one.
+    static Pair tcp(i32 flags = 0) noexcept {
+        constexpr i32 type = abi::socket_type::stream | abi::socket_type::cloexec;
+        abi::SocketAddressIn address = {};
+        address.family = static_cast<u16>(abi::socket_family::inet);
+        address.address = abi::ipv4_loopback;
+        u32 bytes = sizeof(address);
+        Pair pair;
+        const i32 listener = CHECK_OK(kernel::socket(abi::socket_family::inet, type, 0));
+        CHECK_OK(kernel::bind(listener, &address, bytes));
+        CHECK_OK(kernel::listen(listener, 1));
+        CHECK_OK(kernel::getsockname(listener, &address, &bytes));
+        pair.fds[1] = CHECK_OK(kernel::socket(abi::socket_family::inet, type, 0));
+        CHECK_OK(kernel::connect(pair.fds[1], &address, bytes));
+        pair.fds[0] = CHECK_OK(
+            kernel::accept4(listener, nullptr, nullptr, flags | abi::accept4_flag::cloexec));
+        CHECK_OK(kernel::close(listener));
+        return pair;
+    }
     Pair() noexcept = default;
     Pair(Pair&& other) noexcept : fds{other.fds[0], other.fds[1]} {
         other.fds[0] = other.fds[1] = -1;

@@ -117,6 +117,198 @@ EPOLL_TEST(epoll_tells_the_kernel_once_per_wait_of_single_operations) {
     CHECK_EQ(loop.drain(), 0u);
 }
 
+namespace {
+
+/// Answers each message, and receives the next with the same operation.
+struct Answering {
+    Pair ends = Pair::sockets();
+    Completion receive;
+    Completion send;
+    char data[16];
+
+    void start(Loop& loop) noexcept {
+        loop.submit(receive, op::recv(ends[0], data, sizeof(data)), &Answering::received, this);
+    }
+    static Action received(Loop& loop, Completion&, Result result, void* user) noexcept {
+        Answering& self = *static_cast<Answering*>(user);
+        if (!result.ok()) {
+            return Action::disarm;
+        }
+        loop.submit(self.send, op::send(self.ends[0], self.data, result.count()), nullptr);
+        return Action::rearm;
+    }
+};
+
+} // namespace
+
+EPOLL_TEST(epoll_busy_server_makes_three_calls) {
+    constexpr u32 count = 8;
+    Answering servers[count];
+    for (Answering& server : servers) {
+        server.start(loop);
+    }
+    run_rounds(loop, 2);
+    char answer[16];
+    reset_calls();
+    for (u32 i = 0; i < 20; ++i) {
+        for (const Answering& server : servers) {
+            CHECK_EQ(kernel::send(server.ends[1], "ping", 4, 0), 4L);
+        }
+        run_rounds(loop);
+        for (const Answering& server : servers) {
+            CHECK_EQ(kernel::recv(server.ends[1], answer, 16, abi::msg_flag::dontwait), 4L);
+        }
+    }
+    CHECK_EQ(wait_calls(), 20u);
+    CHECK_EQ(calls_made(number::recvfrom), 2 * 20 * count); // the test's own among them
+    CHECK_EQ(calls_made(number::sendto), 2 * 20 * count);
+    CHECK_EQ(ctl_calls(), 0u);
+    run_rounds(loop, 2); // nothing comes: time to ask whether all are still known
+    CHECK_EQ(ctl_calls(), count);
+    run_rounds(loop, 2);
+    CHECK_EQ(ctl_calls(), count);
+    CHECK_EQ(loop.drain(), 0u);
+}
+
+EPOLL_TEST(epoll_busy_loop_finds_a_number_that_was_opened_again) {
+    Answering servers[6]; // more than are asked after without a look
+    for (Answering& server : servers) {
+        server.start(loop);
+    }
+    Pair pair = Pair::sockets();
+    const i32 number = pair[0];
+    char data[8];
+    Logged logged;
+    submit(loop, logged, op::recv(pair[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    send_text(pair[1], "one");
+    run_until_ended(loop, logged);
+    pair.close(0);
+    pair.close(1);
+    Pair other = Pair::sockets();
+    CHECK_EQ(other[0], number);
+    Logged second;
+    submit(loop, second, op::recv(other[0], data, sizeof(data)));
+    send_text(other[1], "four");
+    u32 rounds = 0;
+    while (!second.ended()) {
+        for (const Answering& server : servers) {
+            CHECK_EQ(kernel::send(server.ends[1], "x", 1, 0), 1L);
+        }
+        run_rounds(loop); // something comes each time
+        CHECK_LE(++rounds, 100u);
+        char answer[16];
+        for (const Answering& server : servers) {
+            CHECK_EQ(kernel::recv(server.ends[1], answer, 16, abi::msg_flag::dontwait), 1L);
+        }
+    }
+    CHECK_EQ(second.last.value, 4);
+    CHECK_EQ(loop.drain(), 0u);
+}
+
+EPOLL_TEST(epoll_finds_a_new_number_although_its_result_was_on_the_way) {
+    struct Stopper {
+        static Action run(Loop& l, Completion&, Result, void*) noexcept {
+            l.stop();
+            return Action::disarm;
+        }
+    };
+    BufferPool pool;
+    CHECK_OK(pool.open(loop, {.count = 4, .buffer_bytes = 16}));
+    Pair pair = Pair::sockets();
+    const i32 number = pair[0];
+    char data[8];
+    Logged first;
+    submit(loop, first, op::recv(pair[0], data, 3)); // all of it, so that the next is tried at once
+    run_rounds(loop, 2);
+    send_text(pair[1], "one");
+    run_until_ended(loop, first);
+    pair.close(0);
+    pair.close(1);
+    Pair other = Pair::sockets();
+    CHECK_EQ(other[0], number);
+    Pair third = Pair::sockets(); // somebody who waits
+    Logged waits;
+    submit(loop, waits, op::recv(third[0], data, sizeof(data)));
+    // A result at once, whose callback comes only after the kernel has been asked.
+    Completion stop[2];
+    send_text(other[1], "a");
+    loop.submit(stop[0], op::nop(), &Stopper::run);
+    Logged multishot;
+    submit(loop, multishot, op::recv_multishot(other[0], pool));
+    run_rounds(loop, 1);
+    loop.submit(stop[1], op::nop(), &Stopper::run);
+    CHECK_EQ(multishot.count, 0u);
+    run_rounds(loop, 4);
+    CHECK_EQ(multishot.count, 1u);
+    send_text(other[1], "b");
+    run_until(loop, [&] { return multishot.count == 2; });
+    CHECK_EQ(loop.drain(), 0u);
+    pool.give_back(multishot.log[0]);
+    pool.give_back(multishot.log[1]);
+    pool.close();
+}
+
+EPOLL_TEST(epoll_thieves_do_not_make_it_spin) {
+    const Pair pair = Pair::sockets();
+    char data[8];
+    Logged read;
+    submit(loop, read, op::recv(pair[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    // Each time it is told of data that are gone when it looks.
+    struct Thief {
+        i32 fd;
+        static bool steal(void* context, long number, const long* arguments, int, long*) noexcept {
+            const i32 fd = static_cast<Thief*>(context)->fd;
+            if (number == oxbow::number::recvfrom && arguments[0] == fd) {
+                char byte[8];
+                (void)real_call(oxbow::number::recvfrom, fd, byte, sizeof(byte),
+                                abi::msg_flag::dontwait, nullptr, nullptr);
+            }
+            return false;
+        }
+    };
+    Thief thief = {pair[0]};
+    ToldOf told;
+    set_handler(&Thief::steal, &thief);
+    for (u32 i = 0; i < 5; ++i) {
+        send_text(pair[1], "x");
+        run_rounds(loop, 3);
+    }
+    remove_handler(&Thief::steal, &thief);
+    CHECK(!read.ended());
+    CHECK_EQ(told.count, 1u); // that it is to be watched edge-triggered from now on
+    CHECK((told.calls[0].events & abi::epoll_flag::edge_triggered) != 0);
+    send_text(pair[1], "mine");
+    run_until_ended(loop, read);
+    CHECK_EQ(read.last.value, 4);
+}
+
+EPOLL_TEST(epoll_does_not_spin_while_there_is_no_buffer) {
+    const Pair pair = Pair::sockets();
+    BufferPool pool;
+    CHECK_OK(pool.open(loop, {.count = 1, .buffer_bytes = 4}));
+    Logged read;
+    submit(loop, read, op::recv_multishot(pair[0], pool));
+    run_rounds(loop, 2);
+    send_text(pair[1], "abcdefgh");
+    run_rounds(loop, 4);
+    CHECK_EQ(read.count, 1u);
+    send_text(pair[1], "ij");
+    reset_calls();
+    CHECK_OK(loop.run_for(20 * ms));
+    CHECK_LE(wait_calls(), 5u);
+    CHECK_EQ(read.count, 1u);
+    for (u32 i = 0; i < 3; ++i) {
+        pool.give_back(read.log[i]);
+        run_rounds(loop, 3);
+    }
+    CHECK_EQ(read.count, 3u);
+    CHECK_BYTES(pool.data(read.log[2]), "ij", 2);
+    CHECK_EQ(loop.drain(), 0u);
+    pool.close();
+}
+
 EPOLL_TEST(epoll_has_no_call_for_what_succeeds_at_once) {
     const Pair pair = Pair::sockets();
     char data[8];
@@ -264,6 +456,50 @@ EPOLL_TEST(epoll_believes_no_event_of_a_number_s_former_file) {
     run_until_ended(loop, poll);
     CHECK_EQ(poll.last.value, static_cast<i32>(abi::poll_event::in));
     CHECK_OK(kernel::close(elsewhere));
+}
+
+EPOLL_TEST(epoll_gets_a_new_set_where_the_old_one_cannot_be_cleaned) {
+    Pair old = Pair::sockets();
+    Pair other = Pair::sockets();
+    const i32 elsewhere = CHECK_OK(kernel::dup(old[0]));
+    char data[8];
+    Logged logged;
+    Logged waits;
+    submit(loop, logged, op::recv(old[0], data, sizeof(data)));
+    submit(loop, waits, op::recv(other[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    send_text(old[1], "x");
+    run_until_ended(loop, logged);
+    old.close(0); // without the loop; the file stays open, and in the epoll set
+    send_text(old[1], "for somebody else");
+    const i32 fds = open_fd_count();
+    reset_calls();
+    const u64 begin_ns = now_ns();
+    CHECK_OK(loop.run_for(20 * ms));
+    CHECK_GE(now_ns() - begin_ns, 20 * ms);
+    CHECK_LE(wait_calls(), 25u); // it does not spin
+    CHECK_EQ(open_fd_count(), fds);
+    send_text(other[1], "abc"); // and who waited does so still
+    run_until_ended(loop, waits);
+    CHECK_EQ(waits.last.value, 3);
+    // Where there can be no new one, it spins, but works.
+    Pair more = Pair::sockets();
+    const i32 again = CHECK_OK(kernel::dup(more[0]));
+    submit(loop, logged, op::recv(more[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    send_text(more[1], "x");
+    run_until_ended(loop, logged);
+    more.close(0);
+    send_text(more[1], "for somebody else");
+    fail_call(number::epoll_create1, Errno::emfile, 1, 3);
+    submit(loop, waits, op::recv(other[0], data, sizeof(data)));
+    CHECK_OK(loop.run_for(5 * ms));
+    clear_faults();
+    send_text(other[1], "abcd");
+    run_until_ended(loop, waits);
+    CHECK_EQ(waits.last.value, 4);
+    CHECK_OK(kernel::close(elsewhere));
+    CHECK_OK(kernel::close(again));
 }
 
 EPOLL_TEST(epoll_close_takes_out_what_is_open_elsewhere) {

@@ -19,6 +19,8 @@ struct Line {
     bool has_thief = false; // somebody else reads, too: then there is no order
     bool ended = false;     // the far end is closed
     u32 ends_seen = 0;
+    u32 sent = 0;        // bytes of the other direction that operations have told of
+    u32 got_far_off = 0; // and that have come to the far end
 };
 
 struct Storm;
@@ -36,12 +38,31 @@ struct Reader {
     void submit() noexcept;
 };
 
+/// Writes as much as it likes; one at a time, so that it is known which bytes come next.
+struct Writer {
+    Storm* storm = nullptr;
+    Line* line = nullptr;
+    Completion completion;
+    u32 bytes = 0;
+    u8 data[8000];
+
+    void ended(Result result) noexcept {
+        if (result.ok()) {
+            line->sent += result.count();
+        } else {
+            CHECK(result.is(Errno::ecanceled));
+        }
+    }
+    void submit() noexcept;
+};
+
 struct Storm {
     Loop& loop;
     Random random;
     BufferPool pool;
     Line lines[connections];
     Reader readers[connections][readers_max];
+    Writer writers[connections];
     u32 stops = 0;
 
     explicit Storm(Loop& a_loop) noexcept : loop(a_loop) {}
@@ -64,6 +85,15 @@ struct Storm {
         } else {
             CHECK_EQ(result, static_cast<long>(-Errno::eagain));
         }
+    }
+    /// Takes what has come to the far end.
+    void read_far_off(Line& line) noexcept {
+        u8 data[3000];
+        const long result = kernel::read(line.ends[1], data, random.between(1, sizeof(data)));
+        for (long i = 0; i < result; ++i) {
+            CHECK_EQ(data[i], static_cast<u8>((line.got_far_off + static_cast<u32>(i)) % 241));
+        }
+        line.got_far_off += result > 0 ? static_cast<u32>(result) : 0;
     }
     void steal(Line& line) noexcept {
         if (!line.has_thief) {
@@ -126,6 +156,21 @@ void Reader::submit() noexcept {
     storm->loop.submit(completion, operation, &Reader::ended, this);
 }
 
+void Writer::submit() noexcept {
+    bytes = storm->random.between(1, storm->random.chance(300) ? sizeof(data) : 100);
+    for (u32 i = 0; i < bytes; ++i) {
+        data[i] = static_cast<u8>((line->sent + i) % 241);
+    }
+    const i32 fd = line->ends[0];
+    const u32 which = storm->random.below(4);
+    storm->loop.submit(completion,
+                       which == 0   ? op::send(fd, data, bytes)
+                       : which == 1 ? op::send_all(fd, data, bytes)
+                       : which == 2 ? op::write(fd, data, bytes)
+                                    : op::write_all(fd, data, bytes),
+                       on<&Writer::ended>(*this));
+}
+
 Action Reader::ended(Loop& loop, Completion&, Result result, void* user) noexcept {
     Reader& self = *static_cast<Reader*>(user);
     Line& line = *self.line;
@@ -160,13 +205,17 @@ void open_line(Storm& storm, Line& line) noexcept {
     if (line.is_pipe) {
         line.ends = Pair::pipe(abi::open_flag::nonblock);
     } else {
-        line.ends =
-            Pair::sockets(abi::socket_type::stream, nonblocking ? abi::socket_type::nonblock : 0);
+        const i32 flags = nonblocking ? abi::socket_type::nonblock : 0;
+        line.ends = storm.random.chance(500) ? Pair::tcp(flags)
+                                             : Pair::sockets(abi::socket_type::stream, flags);
         // The far end never blocks the test itself.
         CHECK_OK(kernel::fcntl(line.ends[1], abi::fcntl_command::set_status_flags,
                                static_cast<long>(abi::open_flag::nonblock)));
+        const i32 room = 4096;
+        CHECK_OK(kernel::setsockopt(line.ends[0], abi::socket_level::socket,
+                                    abi::socket_option::send_buffer, &room, sizeof(room)));
     }
-    line.written = line.received = line.ends_seen = 0;
+    line.written = line.received = line.ends_seen = line.sent = line.got_far_off = 0;
     line.ended = false;
 }
 
@@ -180,7 +229,11 @@ void replace_line(Storm& storm, Line& line) noexcept {
         for (Reader& reader : storm.readers[at]) {
             storm.loop.cancel(reader.completion);
         }
+        storm.loop.cancel(storm.writers[at].completion);
         run_until(storm.loop, [&] {
+            if (!storm.writers[at].completion.idle()) {
+                return false;
+            }
             for (const Reader& reader : storm.readers[at]) {
                 if (!reader.completion.idle()) {
                     return false;
@@ -205,11 +258,18 @@ void step(Storm& storm) noexcept {
         if (reader.completion.idle()) {
             reader.submit();
         }
-    } else if (what < 68) {
-        storm.loop.cancel(reader.completion);
-    } else if (what < 72) {
+    } else if (what < 66) {
+        storm.loop.cancel(storm.random.chance(200) ? storm.writers[at].completion
+                                                   : reader.completion);
+    } else if (what < 75 && !line.is_pipe) {
+        if (storm.writers[at].completion.idle()) {
+            storm.writers[at].submit();
+        }
+    } else if (what < 80 && !line.is_pipe) {
+        storm.read_far_off(line);
+    } else if (what < 83) {
         storm.steal(line);
-    } else if (what < 74) {
+    } else if (what < 85) {
         replace_line(storm, line);
     } else {
         run_rounds(storm.loop);
@@ -219,9 +279,14 @@ void step(Storm& storm) noexcept {
 /// Everything that was written arrives, although nothing happens any more.
 void finish_line(Storm& storm, u32 at) noexcept {
     Line& line = storm.lines[at];
+    const u64 limit_ns = now_ns() + 10'000 * ms;
+    while (!storm.writers[at].completion.idle() || line.got_far_off != line.sent) {
+        CHECK_LT(now_ns(), limit_ns);
+        storm.read_far_off(line);
+        CHECK_OK(storm.loop.run_for(1));
+    }
     line.ends.close(1);
     line.ended = true;
-    const u64 limit_ns = now_ns() + 10'000 * ms;
     while (line.received != line.written || line.ends_seen == 0) {
         if (now_ns() >= limit_ns) {
             const FdSlot& slot = *storm.loop.fds().slot(line.ends[0]);
@@ -256,18 +321,39 @@ void finish_line(Storm& storm, u32 at) noexcept {
     }
 }
 
+struct Weather {
+    const char* name;
+    bool interrupts; ///< a signal comes in the middle of every twentieth call
+    bool use_pwait2;
+};
+constexpr Weather weathers[] = {
+    {"calm", false, true}, {"signals", true, true}, {"ms", false, false}};
+
+void interrupt_calls() noexcept {
+    constexpr long calls[] = {number::epoll_pwait, number::epoll_pwait2, number::recvfrom,
+                              number::preadv2, number::ppoll};
+    for (const long call : calls) {
+        inject({.number = call, .kind = Fault::interrupt, .times = always, .chance = 50});
+    }
+}
+
 } // namespace
 
-TEST(epoll_storm) {
-    EpollLoop opened;
+VARIANT_TEST(epoll_storm, weathers) {
+    EpollLoop opened({.use_pwait2 = row.use_pwait2});
     Storm storm(*opened);
     CHECK_OK(storm.pool.open(*opened, {.count = 3, .buffer_bytes = 64}));
     for (u32 at = 0; at < connections; ++at) {
         open_line(storm, storm.lines[at]);
+        storm.writers[at].storm = &storm;
+        storm.writers[at].line = &storm.lines[at];
         for (Reader& reader : storm.readers[at]) {
             reader.storm = &storm;
             reader.line = &storm.lines[at];
         }
+    }
+    if (row.interrupts) {
+        interrupt_calls();
     }
     for (u32 i = 0; i < 20'000; ++i) {
         step(storm);

@@ -234,10 +234,6 @@ u64 test_seed() noexcept {
     return seed_of_test;
 }
 
-u64 test_programs() noexcept {
-    return running.programs;
-}
-
 const char* test_name() noexcept {
     return running.name;
 }

@@ -84,9 +84,6 @@ void skip_if_missing(bool present, u32 first_major, u32 first_minor, const char*
 /// Of this run and this test; the same again with `--seed`, whatever else runs.
 [[nodiscard]] u64 test_seed() noexcept;
 
-/// How many programs a fuzzer is to run; 0: without end.
-[[nodiscard]] u64 test_programs() noexcept;
-
 /// The running test as `--filter` takes it.
 [[nodiscard]] const char* test_name() noexcept;
 
@@ -226,14 +223,9 @@ template <class Body>
 /// A test that only runs when it is asked for by name and with --hidden.
 #define HIDDEN_TEST(id) OXBOW_TEST_PLAIN(id, true)
 
-/// HIDDEN_VARIANT_TEST: both of these.
-#define HIDDEN_VARIANT_TEST(id, table) OXBOW_TEST_ROWS(id, table, true)
-
 /// VARIANT_TEST(name, table) { ... row ... }: one test per row of a constexpr array of structs that
 /// have a `const char* name`, listed as name/row. The body sees the row as `row`.
-#define VARIANT_TEST(id, table) OXBOW_TEST_ROWS(id, table, false)
-
-#define OXBOW_TEST_ROWS(id, table, hidden)                                                         \
+#define VARIANT_TEST(id, table)                                                                    \
     static void id##_body(decltype((table)[0]) row) noexcept;                                      \
     static void id##_run(::oxbow::u32 at) noexcept {                                               \
         id##_body((table)[at]);                                                                    \
@@ -241,7 +233,7 @@ template <class Body>
     static const char* id##_row_name(::oxbow::u32 at) noexcept {                                   \
         return (table)[at].name;                                                                   \
     }                                                                                              \
-    OXBOW_TEST_REGISTER(id, hidden, sizeof(table) / sizeof((table)[0]), id##_run, id##_row_name);  \
+    OXBOW_TEST_REGISTER(id, false, sizeof(table) / sizeof((table)[0]), id##_run, id##_row_name);   \
     static void id##_body([[maybe_unused]] decltype((table)[0]) row) noexcept
 
 // ---- Checks -----------------------------------------------------------------------------------

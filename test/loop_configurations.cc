@@ -8,8 +8,8 @@ namespace oxbow::test {
 i32 open_as(Loop& loop, const LoopConfiguration& configuration,
             const LoopOptions& options) noexcept {
     Options all;
-    static_cast<LoopOptions&>(all) = options;
-    all.entries = configuration.entries;
+    all.loop = options;
+    all.loop.entries = configuration.entries;
     all.engine = configuration.engine;
     all.avoid_pwait2 = configuration.avoid_pwait2;
     return open(loop, all);

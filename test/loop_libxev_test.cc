@@ -62,7 +62,7 @@ TEST(loop_libxev_entries) {
     Loop loop;
     CHECK_OK(open(loop, options));
     loop.close();
-    options.entries = 1u << 13;
+    options.loop.entries = 1u << 13;
     CHECK_OK(open(loop, options));
     CHECK_EQ(perform_on(loop, op::nop()).value, 0);
     loop.close();

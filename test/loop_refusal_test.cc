@@ -216,7 +216,7 @@ TEST(loop_refusal_of_what_no_ring_has) {
     constexpr u32 sizes[] = {0, 32769, 1u << 30};
     for (const u32 entries : sizes) {
         Options options;
-        options.entries = entries;
+        options.loop.entries = entries;
         options.engine = EngineChoice::uring;
         Loop loop;
         Reason reason;
@@ -237,7 +237,7 @@ TEST(loop_refusal_of_no_size_below) {
     constexpr u32 sizes[] = {1, 3, 16384, 20000, 32768};
     for (const u32 entries : sizes) {
         Options options;
-        options.entries = entries;
+        options.loop.entries = entries;
         options.engine = EngineChoice::uring;
         Loop loop;
         Reason reason;

@@ -81,8 +81,6 @@ constexpr Value values[] = {
          o.seed = value;
          o.has_seed = true;
      }},
-    {"--programs", ~u64{0},
-     [](Options& o, const char*, u64 value) noexcept { o.programs = value; }},
     {"--jobs", 64,
      [](Options& o, const char*, u64 value) noexcept { o.jobs = static_cast<u32>(value); }},
     {"--timeout", 1000000,
@@ -155,7 +153,6 @@ void print_help(const Options& options) noexcept {
         "  --seed=N         the seed of tests that draw random numbers\n"
         "  --jobs=N         tests at a time, 1 to 64 (default: one per CPU)\n"
         "  --timeout=S      seconds that a test may take (default: 60; 0: as long as it likes)\n"
-        "  --programs=N     how many programs each fuzzer runs (default: until it is interrupted)\n"
         "  --verbose, -v    print every test and what it printed\n"
         "  --tap            print results in the Test Anything Protocol\n"
         "  --ctest          print a CTest script that runs each test by its name\n"

@@ -34,7 +34,6 @@ struct Running {
     const char* program = "";
     const char* directory = ""; ///< made on first use
     u64 run_seed = 0;
-    u64 programs = 0;
 };
 
 /// Runs one test in this process, which ends with it.
@@ -58,7 +57,6 @@ struct Options {
     bool verbose = false;
     bool hidden = false;
     u32 jobs = 0;       ///< 0: one per CPU
-    u64 programs = 0;   ///< of a fuzzer; 0: until it is interrupted
     u32 timeout_s = 60; ///< 0: none
 };
 

@@ -77,6 +77,37 @@ void end_cancelled(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+[[nodiscard]] bool is_on_file(const Completion& completion) noexcept {
+    abi::Statx status = {};
+    (void)kernel::statx(completion.fd, "", abi::at_flag::empty_path, abi::statx_mask::type,
+                        &status); // no descriptor, no file
+    const u32 type = status.mode & abi::file_mode::type_mask;
+    return type == abi::file_mode::regular || type == abi::file_mode::block_device;
+}
+
+[[nodiscard]] bool reads(Kind kind) noexcept {
+    return (kind >= Kind::read && kind <= Kind::read_multishot) || kind == Kind::readv;
+}
+
+/// -ECANCELED that nobody asked for. Where the ring cannot start a thread for what blocks (a signal
+/// at the wrong time is enough), it drops what that thread was to do: io_uring/io-wq.c,
+/// io_acct_cancel_pending_work. One of our own does it then, where that may block.
+void take_refusal(Loop& loop, Completion& completion) noexcept {
+    const Kind kind = completion.kind;
+    const KindInfo& info = info_of(kind);
+    const bool waits_for_readiness = info.poll_events != 0 && !is_on_file(completion);
+    const bool is_for_workers =
+        info.fallback == Fallback::worker || kind == Kind::readv || kind == Kind::writev;
+    if (waits_for_readiness && reads(kind)) {
+        end_with_error(loop, completion, -Errno::ecanceled); // of a timerfd: its clock was set
+    } else if (is_for_workers && !waits_for_readiness) {
+        leave(loop, completion);
+        loop.perform_on_worker(completion);
+    } else {
+        submit_again(loop, completion);
+    }
+}
+
 /// Whether an operation that ends with this error in the kernel is begun once more, or waits.
 [[nodiscard]] bool goes_on_after(const Completion& completion, i32 value) noexcept {
     switch (value) {
@@ -106,6 +137,10 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         } else {
             submit_again(loop, completion);
         }
+        return;
+    }
+    if (value == -Errno::ecanceled && !cancelled) {
+        take_refusal(loop, completion);
         return;
     }
     if (cancelled && goes_on_after(completion, value)) {
