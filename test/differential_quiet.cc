@@ -171,7 +171,12 @@ i32 Run::normalised(Slot& slot, i32 value) noexcept {
     default:
         break;
     }
-    if (writes(slot.call) && slot.call != Call::poll_out) {
+    if (slot.call == Call::poll_in || slot.call == Call::poll_out ||
+        slot.call == Call::poll_multishot) {
+        const u32 events = static_cast<u32>(value);
+        return static_cast<i32>(thing.torn ? events & ~u32{event::err} : events);
+    }
+    if (writes(slot.call)) {
         Direction& direction = thing.from[slot.end];
         direction.written += static_cast<u32>(value);
         direction.messages += 1;

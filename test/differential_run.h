@@ -11,6 +11,8 @@
 // - Sends to a TCP socket that is closed: whether the reset is there yet. To a datagram socket that
 //   is closed: the kernel throws away what had come from there (unix_dgram_disconnected).
 // - The cancel of what may be done at this moment; what waits for sure can be cancelled at once.
+// - Whether a poll of a socket whose other end is closed still tells of an error, or another
+//   operation has been told it, which happens once.
 // - How often a poll_multishot tells the same, and the numbers of descriptors and buffers.
 // - The counts of timers: a loaded machine misses periods.
 // - writev of no bytes: the ring asks the file, which may be a socket that sends an empty datagram
