@@ -177,6 +177,10 @@ class Run {
     void do_step(const Step& step) noexcept;
     void make(const Step& step) noexcept;
     void submit(const Step& step) noexcept;
+    [[nodiscard]] bool may_start(const Step& step, u32 end) noexcept;
+    [[nodiscard]] bool may_splice(const Step& step) noexcept;
+    [[nodiscard]] Operation splice_of(const Step& step, Slot& slot) noexcept;
+    void take_hold(const Step& step, Slot& slot) noexcept;
     void start(Slot& slot, const Step& step, const Operation& operation) noexcept;
     void plain_write(const Step& step) noexcept;
     void plain_read(const Step& step) noexcept;

@@ -164,154 +164,192 @@ void Run::start(Slot& slot, const Step& step, const Operation& operation) noexce
     loop_->submit(slot.completion, operation, handler);
 }
 
-void Run::submit(const Step& step) noexcept {
-    Thing& thing = thing_of(step);
-    const Call call = step.call;
-    const bool timed = call <= Call::timer_every;
-    const bool of_file = is_of_file(call) || (thing.kind == Kind::file && !timed);
-    const bool into_pool = takes_buffers(call);
-    u32 end = step.end;
-    if (thing.kind == Kind::file || thing.kind == Kind::listener || thing.kind == Kind::notifier) {
-        end = 0;
+namespace {
+
+[[nodiscard]] constexpr bool is_timed(Call call) noexcept {
+    return call <= Call::timer_every;
+}
+[[nodiscard]] constexpr bool goes_on(Call call) noexcept {
+    return call == Call::recv_all || call == Call::recvmsg_all || call == Call::read_all ||
+           call == Call::send_all || call == Call::sendmsg_all || call == Call::write_all;
+}
+[[nodiscard]] constexpr bool is_of_socket(Call call) noexcept {
+    return (call >= Call::recv && call <= Call::recvmsg_multishot) ||
+           (call >= Call::send && call <= Call::send_zero_copy);
+}
+[[nodiscard]] constexpr bool is_large(u32 bytes) noexcept {
+    return bytes >= large_bytes;
+}
+
+/// Whether a thing of that kind can do that, and so that there is one right outcome.
+[[nodiscard]] bool can_do(Kind kind, Call call, u32 bytes) noexcept {
+    if (is_timed(call)) {
+        return true;
     }
-    if (thing.kind == Kind::none && !timed) {
-        return;
-    }
-    // Whether the thing can do that at all is decided before anything is run for it.
-    const bool notifies = call == Call::notification;
     const bool accepts = call == Call::accept || call == Call::accept_multishot;
-    if (!timed &&
-        (notifies != (thing.kind == Kind::notifier) || (accepts && thing.kind != Kind::listener) ||
-         (thing.kind == Kind::listener && !accepts && call != Call::poll_in) ||
-         (is_of_file(call) != of_file && call != Call::read_pool))) {
-        return;
-    }
-    const bool all = call == Call::recv_all || call == Call::recvmsg_all ||
-                     call == Call::read_all || call == Call::send_all ||
-                     call == Call::sendmsg_all || call == Call::write_all;
-    const bool socket_call = (call >= Call::recv && call <= Call::recvmsg_multishot) ||
-                             (call >= Call::send && call <= Call::send_zero_copy);
-    const bool is_socket = thing.kind >= Kind::tcp && thing.kind <= Kind::datagram;
-    if ((socket_call && !is_socket) ||
-        (all && (thing.kind == Kind::datagram || thing.kind == Kind::counter)) ||
-        (call == Call::recvmsg_multishot && thing.kind != Kind::datagram) ||
-        (call == Call::read_multishot && thing.kind == Kind::datagram) ||
-        (call == Call::writev && step.bytes == 0) ||
-        (into_pool && (!pools_[step.pool].pool.is_open() || pools_[step.pool].user != nobody))) {
-        return;
-    }
-    Slot& slot = slots_[step.slot];
-    if (slot.busy) {
-        return;
-    }
-    slot.bytes = thing.kind == Kind::counter && !into_pool ? 8 : step.bytes;
-    if (!writes(call) && slot.bytes > data_bytes) {
-        slot.bytes = data_bytes;
-    }
-    const bool large = slot.bytes >= large_bytes;
-    if (large && (!all || (thing.kind != Kind::stream && thing.kind != Kind::pipe))) {
-        return;
-    }
-    Thing* target = nullptr;
-    if (of_file) {
-        Direction& direction = thing.from[0];
-        if (thing.fd[0] < 0) {
-            return;
+    const bool carries_large = kind == Kind::stream || kind == Kind::pipe;
+    switch (kind) {
+    case Kind::none:
+        return false;
+    case Kind::file:
+        return is_of_file(call) || call == Call::read_pool;
+    case Kind::listener:
+        return accepts || call == Call::poll_in;
+    case Kind::notifier:
+        return call == Call::notification;
+    case Kind::datagram:
+        if (goes_on(call) || call == Call::read_multishot) {
+            return false;
         }
-        if (direction.read_begun) {
+        break;
+    case Kind::counter:
+        if (goes_on(call)) {
+            return false;
+        }
+        [[fallthrough]];
+    default:
+        if (call == Call::recvmsg_multishot) {
+            return false;
+        }
+        break;
+    }
+    return !is_of_file(call) && !accepts && call != Call::notification &&
+           (kind <= Kind::datagram || !is_of_socket(call)) &&
+           (call != Call::writev || bytes != 0) &&
+           (!writes(call) || !is_large(bytes) || (goes_on(call) && carries_large));
+}
+
+} // namespace
+
+/// Makes the loop quiet where it has to be, and says whether the operation may be started then.
+bool Run::may_start(const Step& step, u32 end) noexcept {
+    Thing& thing = thing_of(step);
+    if (is_timed(step.call)) {
+        return true;
+    }
+    if (thing.kind == Kind::file) {
+        if (thing.from[0].read_begun) {
             quiet();
         }
-        if (is_busy(direction.reader)) {
-            return;
-        }
-    } else if (call == Call::splice) {
-        target = &things_[step.other % objects_max];
-        const u32 to = target->kind == Kind::pipe ? 1 : 0;
-        if (thing.kind != Kind::pipe || target == &thing ||
-            (target->kind != Kind::pipe && target->kind != Kind::stream) || slot.bytes == 0 ||
-            !may_read(thing, end) || !may_write(*target, to, slot.bytes)) {
-            return;
-        }
-        quiet(); // for both
-        if (is_busy(into(thing, end).reader) || is_busy(target->from[to].writer) ||
-            thing.fd[0] < 0 || target->fd[to] < 0 ||
-            ready_for(thing.fd[0], event::in) != event::in ||
-            ready_for(target->fd[to], event::out) != event::out) {
-            return;
-        }
-    } else if (reads(call)) {
-        if (!may_read(thing, end)) {
-            return;
-        }
-    } else if (writes(call) && !may_write(thing, end, slot.bytes)) {
+        return thing.fd[0] >= 0 && !is_busy(thing.from[0].reader);
+    }
+    if (step.call == Call::splice) {
+        return may_splice(step);
+    }
+    return reads(step.call) ? may_read(thing, end) : may_write(thing, end, step.bytes);
+}
+
+/// Only where it can be done at once: how a splice that waits is cancelled differs.
+bool Run::may_splice(const Step& step) noexcept {
+    Thing& thing = thing_of(step);
+    Thing& target = things_[step.other % objects_max];
+    const u32 to = target.kind == Kind::pipe ? 1 : 0;
+    if (thing.kind != Kind::pipe || &target == &thing ||
+        (target.kind != Kind::pipe && target.kind != Kind::stream) || step.bytes == 0 ||
+        !may_read(thing, 0) || !may_write(target, to, step.bytes)) {
+        return false;
+    }
+    quiet(); // for both
+    return !is_busy(into(thing, 0).reader) && !is_busy(target.from[to].writer) &&
+           thing.fd[0] >= 0 && target.fd[to] >= 0 &&
+           ready_for(thing.fd[0], event::in) == event::in &&
+           ready_for(target.fd[to], event::out) == event::out;
+}
+
+Operation Run::splice_of(const Step& step, Slot& slot) noexcept {
+    Thing& target = things_[step.other % objects_max];
+    const u32 to = target.kind == Kind::pipe ? 1 : 0;
+    slot.number = step.other % objects_max;
+    slot.splice = {thing_of(step).fd[0],  target.fd[to], abi::current_position,
+                   abi::current_position, slot.bytes,    0};
+    Direction& direction = target.from[to];
+    direction.write_begun = true;
+    direction.cut = true; // its pattern will be another's
+    direction.writer = step.slot;
+    return op::splice(&slot.splice);
+}
+
+/// Notes who uses what from here on.
+void Run::take_hold(const Step& step, Slot& slot) noexcept {
+    Thing& thing = thing_of(step);
+    slot.waits = step.call == Call::timer_far;
+    if (takes_buffers(step.call)) {
+        pools_[step.pool].user = step.slot;
+    }
+    if (thing.kind == Kind::file && !is_timed(step.call)) {
+        thing.from[0].read_begun = true;
+        thing.from[0].reader = step.slot;
+    } else if (reads(step.call)) {
+        Direction& direction = into(thing, slot.end);
+        direction.read_begun = true;
+        direction.reader = step.slot;
+        direction.was_empty = thing.kind == Kind::notifier
+                                  ? !thing.notified
+                                  : ready_for(thing.fd[slot.end], event::in) == 0;
+        slot.waits = direction.was_empty && step.call != Call::splice;
+    } else if (writes(step.call)) {
+        Direction& direction = thing.from[slot.end];
+        direction.write_begun = true;
+        direction.writer = step.slot;
+        direction.large = is_large(slot.bytes);
+    }
+}
+
+void Run::submit(const Step& step) noexcept {
+    Thing& thing = thing_of(step);
+    Slot& slot = slots_[step.slot];
+    const Call call = step.call;
+    const bool of_file = thing.kind == Kind::file && !is_timed(call);
+    const bool one_sided = thing.kind >= Kind::file;
+    const u32 end = one_sided ? 0 : step.end;
+    const auto is_free = [&]() noexcept {
+        return !slot.busy && (!takes_buffers(call) || (pools_[step.pool].pool.is_open() &&
+                                                       pools_[step.pool].user == nobody));
+    };
+    // Asked again, because what was chained may have begun meanwhile.
+    if (!can_do(thing.kind, call, step.bytes) || !is_free() || !may_start(step, end) ||
+        !is_free()) {
         return;
     }
-    if (slot.busy || (into_pool && pools_[step.pool].user != nobody)) {
-        return; // quiet() may have begun what was chained
+    const bool counts = thing.kind == Kind::counter && !takes_buffers(call);
+    slot.bytes = counts ? 8 : step.bytes;
+    if (!writes(call) && slot.bytes > data_bytes) {
+        slot.bytes = data_bytes;
     }
     slot.call = call;
     slot.object = step.object;
     slot.end = static_cast<u8>(end);
     slot.pool = step.pool;
     slot.hold = step.hold;
-    slot.rearms = writes(call) || of_file || call == Call::timer_every || call == Call::splice ||
-                          thing.kind == Kind::notifier
-                      ? u8{0}
-                      : step.rearms;
+    const bool once = writes(call) || of_file || call == Call::timer_every ||
+                      call == Call::splice || thing.kind == Kind::notifier;
+    slot.rearms = once ? u8{0} : step.rearms;
     slot.ends_by_itself =
         of_file || call == Call::nop || call == Call::timer || call == Call::splice;
+    slot.expires = false;
     Step sane = step;
     sane.end = slot.end;
-    Operation operation = {};
+    take_hold(sane, slot);
     if (call == Call::splice) {
-        const u32 to = target->kind == Kind::pipe ? 1 : 0;
-        slot.splice = {thing.fd[0],           target->fd[to], abi::current_position,
-                       abi::current_position, slot.bytes,     0};
-        slot.number = static_cast<u64>(target - things_);
-        operation = op::splice(&slot.splice);
-        target->from[to].write_begun = true;
-        target->from[to].cut = true; // its pattern will be another's
-        target->from[to].writer = step.slot;
         sane.flags &= static_cast<u8>(~Step::chained); // it has to be now
-    } else {
-        operation = operation_of(sane, slot, timed ? -1 : thing.fd[end]);
+        start(slot, sane, splice_of(sane, slot));
+        return;
     }
-    if (large) {
-        thing.from[end].large = true;
-    }
-    if (of_file) {
-        thing.from[0].read_begun = true;
-        thing.from[0].reader = step.slot;
-    } else if (reads(call)) {
-        Direction& direction = into(thing, end);
-        direction.read_begun = true;
-        direction.reader = step.slot;
-        direction.was_empty = thing.kind == Kind::notifier
-                                  ? !thing.notified
-                                  : ready_for(thing.fd[end], event::in) == 0;
-    } else if (writes(call)) {
-        thing.from[end].write_begun = true;
-        thing.from[end].writer = step.slot;
-    }
-    if (into_pool) {
-        pools_[step.pool].user = step.slot;
-    }
-    slot.expires = false;
-    slot.waits = (reads(call) && into(thing, end).was_empty && call != Call::splice) ||
-                 call == Call::timer_far;
+    Operation operation = operation_of(sane, slot, is_timed(call) ? -1 : thing.fd[end]);
     const bool is_chained =
         (sane.flags & Step::chained) != 0 && step.other != step.slot && slots_[step.other].busy;
-    if (!of_file && !timed && (step.flags & Step::long_time) != 0) {
+    if (!of_file && !is_timed(call) && (step.flags & Step::long_time) != 0) {
         operation = with_timeout(operation, u64{1'000'000'000'000});
-    } else if (slot.waits && !timed && !is_chained && (step.flags & Step::short_time) != 0) {
+    } else if (slot.waits && !is_timed(call) && !is_chained &&
+               (step.flags & Step::short_time) != 0) {
         operation = with_timeout(operation, 500'000);
         slot.expires = true;
         slot.rearms = 0;
-        start(slot, sane, operation);
-        quiet();
-        return;
     }
     start(slot, sane, operation);
+    if (slot.expires) {
+        quiet();
+    }
 }
 
 } // namespace oxbow::test::differential
