@@ -6,6 +6,18 @@ namespace oxbow::test::differential {
 // ---- Making things
 // ---------------------------------------------------------------------------------
 
+namespace {
+
+/// Without a name, since several processes make some in the same directory.
+[[nodiscard]] Fd make_unnamed_file() noexcept {
+    char path[256];
+    Fd file = make_file(path);
+    CHECK_OK(kernel::unlinkat(abi::at_fdcwd, path, 0));
+    return file;
+}
+
+} // namespace
+
 void Run::make(const Step& step) noexcept {
     Thing& thing = thing_of(step);
     if (thing.kind != Kind::none || step.kind == Kind::none) {
@@ -41,7 +53,7 @@ void Run::make(const Step& step) noexcept {
         fd[0] = fd[1] = CHECK_OK(kernel::eventfd2(0, abi::eventfd_flag::cloexec));
         break;
     case Kind::file:
-        fd[0] = make_file().release();
+        fd[0] = make_unnamed_file().release();
         break;
     case Kind::listener: {
         fd[0] = CHECK_OK(kernel::socket(abi::socket_family::local,
