@@ -28,6 +28,9 @@ i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexce
                           generation != static_cast<u32>(target.generation))) {
         return -Errno::enoent;
     }
+    if (target.kind == Kind::close) {
+        return -Errno::ealready; // it is never taken back, wherever it waits
+    }
     switch (target.state) {
     case State::ready:
         if (was_set_anew(target)) {
@@ -36,8 +39,7 @@ i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexce
         }
         [[fallthrough]];
     case State::posted:
-    case State::closing:
-        return -Errno::ealready; // its callback comes; a close is never taken back
+        return -Errno::ealready; // its callback comes
     case State::ready_more:
     case State::resuming:
         target.set(Completion::cancelled); // resume() sees it

@@ -68,7 +68,7 @@ bool Loop::take_back(Completion& job) noexcept {
 Completion* Loop::take_back_on(i32 fd) noexcept {
     const auto wanted = [](const Completion& job, void* context) noexcept {
         const i32 wanted_fd = *static_cast<const i32*>(context);
-        return wanted_fd == any_fd || job.fd == wanted_fd;
+        return (wanted_fd == any_fd || job.fd == wanted_fd) && job.kind != Kind::close;
     };
     Completion* job =
         has_workers() ? detail::worker_pool_calls.take_if(workers_, wanted, &fd) : nullptr;

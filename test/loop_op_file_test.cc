@@ -2,6 +2,7 @@
 // ring's, on epoll and on rings without them they run on worker threads.
 #include "loop_op_help.h"
 
+#include "../loop/buffer_pool.h"
 #include "../syscall/abi_memory.h"
 
 namespace oxbow::test {
@@ -244,6 +245,47 @@ LOOP_TEST(loop_op_attributes) {
     char missing[256];
     CHECK_ERRNO(result_of(loop, op::getxattr(temp_path(missing), &get)), Errno::enoent);
     CHECK_ERRNO(result_of(loop, op::setxattr(missing, &set)), Errno::enoent);
+}
+
+/// A close is never taken back, also where it waits for a worker: neither by what it cancels
+/// itself, nor by a cancel, of it, of its descriptor, or of everything.
+VARIANT_TEST(loop_op_close_waits_for_a_worker, loop_configurations) {
+    LoopOptions options;
+    options.workers_max = 1;
+    ConfiguredLoop configured(row, options);
+    Loop& loop = *configured;
+    char fifo[256];
+    CHECK_OK(kernel::mknodat(abi::at_fdcwd, temp_path(fifo), abi::file_mode::fifo | 0600, 0));
+    BufferPool pool;
+    CHECK_OK(pool.open(loop, {.count = 1, .buffer_bytes = 4}));
+    Fd file = make_file_with("a file, longer than a buffer");
+    const Result holds = perform_on(loop, op::read(file, pool));
+    CHECK(holds.has_buffer());
+    // Where paths are a worker's, this keeps the only one busy until somebody writes to the fifo.
+    Logged opens;
+    submit(loop, opens, op::openat(abi::at_fdcwd, fifo, flag::read_only | flag::cloexec));
+    Logged reads;
+    submit_waiting(loop, reads, op::read(file, pool));
+    const i32 fd = file.release();
+    Logged closes;
+    submit(loop, closes, op::close(fd));
+    const Result of_close = perform_on(loop, op::cancel(closes.completion));
+    CHECK(of_close.is(Errno::ealready) || of_close.is(Errno::enoent));
+    CHECK_ERRNO(perform_on(loop, op::cancel_fd(fd)).value, Errno::enoent);
+    CHECK_ERRNO(reads.last.value, Errno::ecanceled);
+    Fd writer;
+    run_until(loop, [&]() noexcept { // as soon as the open has begun
+        writer = Fd(
+            kernel::openat(abi::at_fdcwd, fifo, flag::write_only | flag::nonblock | flag::cloexec));
+        return writer >= 0;
+    });
+    run_until_ended(loop, opens);
+    const Fd opened(CHECK_OK(opens.last.value));
+    run_until_ended(loop, closes);
+    CHECK_EQ(closes.last.value, 0);
+    CHECK(!is_open(fd) || fd == opened || fd == writer);
+    pool.give_back(holds);
+    pool.close();
 }
 
 // ---- Pipes and what is moved through them
