@@ -141,11 +141,28 @@ const char* temp_path(char (&buffer)[N]) noexcept {
 #endif
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+#define OXBOW_TEST_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define OXBOW_TEST_THREAD_SANITIZER 1
+#endif
+#endif
+
 /// Whether a sanitizer's run-time maps memory and runs threads in this process, as it likes.
 #if defined(OXBOW_TEST_SANITIZER)
 inline constexpr bool has_sanitizer = true;
 #else
 inline constexpr bool has_sanitizer = false;
+#endif
+
+/// Whether ThreadSanitizer is in this program. It defers the handlers that libc installs until its
+/// run-time can be entered; of ours it does not know, and one that comes in between ends or hangs
+/// it.
+#if defined(OXBOW_TEST_THREAD_SANITIZER)
+inline constexpr bool has_thread_sanitizer = true;
+#else
+inline constexpr bool has_thread_sanitizer = false;
 #endif
 
 /// Memory mappings of this process, or -1 where they cannot be counted (no /proc) or some are a
@@ -284,6 +301,10 @@ template <class Body>
 
 /// For what the machine lacks, whatever its kernel: not root, no IPv6, no second CPU.
 #define SKIP(reason) ::oxbow::test::skip(reason)
+/// First in a test whose signal handler may run anywhere.
+#define SKIP_WITH_THREAD_SANITIZER()                                                               \
+    if (::oxbow::test::has_thread_sanitizer)                                                       \
+    SKIP("ThreadSanitizer cannot be entered from a signal handler that it does not know of")
 
 /// For what the kernel is too old for, judged by its version: skips on older ones, and does nothing
 /// on `first_major.first_minor` and later.

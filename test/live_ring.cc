@@ -3,6 +3,7 @@
 
 #include "../syscall/abi_memory.h"
 #include "../syscall/atomic.h"
+#include "hook.h"
 
 namespace oxbow::test {
 
@@ -240,43 +241,21 @@ u8* PlainBufferRing::data_of(const Cqe& cqe) noexcept {
 // ---- A second thread
 // ------------------------------------------------------------------------------
 
-namespace {
-
-struct ThreadState {
-    alignas(16) u8 stack[64 * 1024];
-    void (*body)(void*) noexcept;
-    void* argument;
-    u32 tid; ///< the kernel zeroes it when the stack is free
-};
-constinit ThreadState thread_state = {};
-
-int thread_entry(void*) noexcept {
-    thread_state.body(thread_state.argument);
-    return 0;
+Thread::Thread(void (*body)(void*) noexcept, void* argument) noexcept
+    : body_(body), argument_(argument) {
+    const HookPause pause;
+    CHECK_OK(threads_.open(1));
+    CHECK_OK(threads_.start("test", run, this));
 }
 
-} // namespace
-
-Thread::Thread(void (*body)(void*) noexcept, void* argument) noexcept {
-    CHECK_EQ(load_acquire(&thread_state.tid), 0u);
-    thread_state.body = body;
-    thread_state.argument = argument;
-    store_release(&thread_state.tid, ~0u);
-    constexpr u64 flags = abi::clone_flag::vm | abi::clone_flag::fs | abi::clone_flag::files |
-                          abi::clone_flag::sighand | abi::clone_flag::thread |
-                          abi::clone_flag::sysvsem | abi::clone_flag::child_cleartid;
-    tid_ = CHECK_OK(kernel::clone_thread(
-        static_cast<u32>(flags), thread_state.stack + sizeof(thread_state.stack), nullptr,
-        reinterpret_cast<i32*>(&thread_state.tid), nullptr, thread_entry, nullptr));
+void Thread::run(void* self) noexcept {
+    const Thread& thread = *static_cast<const Thread*>(self);
+    thread.body_(thread.argument_);
 }
 
 void Thread::join() noexcept {
-    for (u32 tid = load_acquire(&thread_state.tid); tid != 0;
-         tid = load_acquire(&thread_state.tid)) {
-        // The kernel wakes it as a shared futex, though the memory is this process's own.
-        const i32 woken = kernel::futex_wait_shared(&thread_state.tid, tid);
-        CHECK(woken == 0 || woken == -Errno::eagain || woken == -Errno::eintr);
-    }
+    const HookPause pause;
+    threads_.join_and_close();
 }
 
 } // namespace oxbow::test

@@ -2,6 +2,7 @@
 // close themselves, files, pipes, loopback sockets, a plain buffer ring, a second thread.
 #pragma once
 
+#include "../loop/thread.h"
 #include "../syscall/call.h"
 #include "../syscall/errno.h"
 #include "../uring/prep.h"
@@ -216,7 +217,7 @@ class PlainBufferRing {
 // ---- A second thread
 // ------------------------------------------------------------------------------
 
-/// Runs `body` in another thread of this process until it returns. One at a time.
+/// Runs `body` in another thread of this process until it returns.
 class Thread {
   public:
     explicit Thread(void (*body)(void*) noexcept, void* argument) noexcept;
@@ -225,10 +226,13 @@ class Thread {
     Thread& operator=(const Thread&) = delete;
 
     void join() noexcept;
-    [[nodiscard]] i32 tid() const noexcept { return tid_; }
 
   private:
-    i32 tid_ = -1;
+    static void run(void* self) noexcept;
+
+    Threads threads_;
+    void (*body_)(void*) noexcept;
+    void* argument_;
 };
 
 } // namespace oxbow::test

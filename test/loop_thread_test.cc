@@ -312,6 +312,7 @@ void on_alarm(i32) noexcept {
 }
 
 LOOP_TEST(loop_thread_notification_from_a_signal_handler) {
+    SKIP_WITH_THREAD_SANITIZER();
     Async async(loop);
     alarm_async = &async;
     struct Counter {

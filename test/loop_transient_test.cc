@@ -129,6 +129,7 @@ void run_to_its_end(Loop& loop, Workload& workload) noexcept {
 }
 
 LOOP_TEST(loop_transient_signals_interrupt_nothing) {
+    SKIP_WITH_THREAD_SANITIZER();
     // Signals go to the thread of the loop: the library's own block them.
     Workload workload;
     workload.begin(loop);
@@ -144,6 +145,7 @@ LOOP_TEST(loop_transient_signals_interrupt_nothing) {
 }
 
 LOOP_TEST(loop_transient_signals_while_threads_are_started) {
+    SKIP_WITH_THREAD_SANITIZER();
     // A signal can keep the kernel from starting the thread that is to write, and the ring then
     // drops what that thread was to do, as if it had been cancelled. A new loop has no threads.
     constexpr u32 writes = 4;
@@ -165,6 +167,7 @@ LOOP_TEST(loop_transient_signals_while_threads_are_started) {
 }
 
 LOOP_TEST(loop_transient_signals_move_no_deadline) {
+    SKIP_WITH_THREAD_SANITIZER();
     Logged timer;
     const u64 begin_ns = now_ns();
     submit(loop, timer, op::timer(6 * ms));
@@ -181,6 +184,7 @@ LOOP_TEST(loop_transient_signals_move_no_deadline) {
 }
 
 LOOP_TEST(loop_transient_signals_during_each_kind) {
+    SKIP_WITH_THREAD_SANITIZER();
     for (const WaitingKind& kind : waiting_kinds) {
         if (kind.waiting == Waiting::connect) {
             continue;

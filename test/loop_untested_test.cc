@@ -393,6 +393,7 @@ constinit u32 signals = 0;
 
 /// "signals/EINTR": one every 200 microseconds, with a handler that does not restart calls.
 LOOP_TEST(loop_untested_signals) {
+    SKIP_WITH_THREAD_SANITIZER();
     abi::SignalAction action = {};
     action.handler = reinterpret_cast<uptr>(
         +[](i32) noexcept { store_release(&signals, load_relaxed(&signals) + 1); });

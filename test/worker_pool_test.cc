@@ -503,6 +503,7 @@ void note_alarm(i32) noexcept {
 }
 
 TEST(worker_pool_threads_get_no_signals) {
+    SKIP_WITH_THREAD_SANITIZER();
     owner = kernel::gettid();
     abi::SignalAction action = {};
     action.handler = reinterpret_cast<uptr>(&note_alarm);
