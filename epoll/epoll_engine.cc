@@ -126,13 +126,21 @@ void Poller::start(Completion& operation) noexcept {
     watch(*slot, operation.fd, events_of(operation));
 }
 
+[[nodiscard]] static bool accepts(const Completion& operation) noexcept {
+    return operation.kind == Kind::accept || operation.kind == Kind::accept_multishot;
+}
+
 bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 direction) noexcept {
     // These do not wait behind others. A second connect is told -EALREADY.
     if (asks_not_to_wait(operation) || operation.kind == Kind::connect ||
         slot.has(FdSlot::always_ready)) {
         return true;
     }
-    if (first_in_order(slot, list_of(slot, operation)) != nullptr) {
+    const Completion* const first = first_in_order(slot, list_of(slot, operation));
+    if (accepts(operation) && (first == nullptr || !accepts(*first))) {
+        return true; // what is no listener says so, whatever it is waited for and known to have
+    }
+    if (first != nullptr) {
         return false;
     }
     // A guess that there is nothing is good enough for sockets; others may have to refuse at once.

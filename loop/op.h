@@ -11,6 +11,8 @@
 //   -ETIME (its deadline passed), -EBADF (no such descriptor) and -EFAULT (no such memory).
 // - EINTR and EAGAIN never come out, unless the caller asked for the latter (msg_flag::dontwait,
 //   rw_flag::nowait). Blocking and non-blocking descriptors both work, and keep their flags.
+// - Of several operations that wait for input of one descriptor, or for room, each byte, message
+//   and connection goes to exactly one; to which of them first is the engine's choice.
 // - Functions that are templates of a `Caller` are to be called as if they were not: needs.h.
 // - No operation raises SIGPIPE; -EPIPE says the same.
 // - On io_uring it is the ring's operation of this name where the kernel has it; on epoll it is the
@@ -325,7 +327,8 @@ template <class Caller = void>
     return operation;
 }
 
-/// Reads once into a buffer of `pool`, which is taken only when there is something to read.
+/// Reads once into a buffer of `pool`, which is taken only when there is something to read. Not for
+/// files on a slow disk: the epoll engine, and a ring before 5.19, read them in the loop's thread.
 template <class Caller = void>
 [[nodiscard]] inline Operation read(i32 fd, BufferPool& pool) noexcept {
     detail::need_transfers<Caller>();

@@ -90,6 +90,7 @@ struct Slot {
     u32 behind_ends; ///< its `ends` then
     u32 ends;
     u32 results;
+    u32 events; ///< that a poll was told of last
     u32 step;
     u32 bytes;
     Call call;

@@ -153,6 +153,7 @@ void Run::start(Slot& slot, const Step& step, const Operation& operation) noexce
     slot.behind = nobody;
     slot.step = at_;
     slot.results = 0;
+    slot.events = 0;
     const Handler handler = {&Run::took, &slot};
     if ((step.flags & Step::chained) != 0 && step.what == Do::submit && step.other != step.slot &&
         slots_[step.other].busy) {
@@ -315,6 +316,11 @@ void Run::submit(const Step& step) noexcept {
     slot.bytes = counts ? 8 : step.bytes;
     if (!writes(call) && slot.bytes > data_bytes) {
         slot.bytes = data_bytes;
+    }
+    if (thing.kind == Kind::pipe && reads(call) && slot.bytes == 0) {
+        // A splice takes the pipe's promise away that a read need not wait (pipe_clear_nowait in
+        // the kernel), and then nothing can be read from an empty pipe only when something comes.
+        slot.bytes = 1;
     }
     slot.call = call;
     slot.object = step.object;

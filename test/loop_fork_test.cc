@@ -1,4 +1,4 @@
-// The contract's thirteenth line: what a child inherits, what it does not, iowait, and SQPOLL.
+// The contract's thirteenth line: what a child inherits, what it does not, and SQPOLL.
 #include "../syscall/text.h"
 #include "hook.h"
 #include "loop_scene.h"
@@ -132,72 +132,33 @@ VARIANT_TEST(loop_fork_descriptors_close_on_exec, loop_configurations) {
     everything.drain();
 }
 
-// ---- iowait and SQPOLL --------------------------------------------------------------------------
+// ---- SQPOLL -------------------------------------------------------------------------------------
 
-struct RingLog {
-    u32 features = 0;
-    u32 setup_flags = 0;
+struct SetupLog {
     u32 setups = 0;
-    u32 waits = 0;
-    u32 waits_without_iowait = 0;
+    u32 flags = 0;
 };
 
-bool log_ring(void* context, long number, const long* arguments, int, long* result) noexcept {
-    RingLog& log = *static_cast<RingLog*>(context);
+bool log_setup(void* context, long number, const long* arguments, int, long*) noexcept {
+    SetupLog& log = *static_cast<SetupLog*>(context);
     if (number == number::io_uring_setup) {
-        auto* const params = reinterpret_cast<abi::Params*>(arguments[1]);
         ++log.setups;
-        log.setup_flags |= params->flags;
-        *result = real_call(number, arguments[0], arguments[1]);
-        log.features = params->features;
-        return true;
-    }
-    if (number == number::io_uring_enter && arguments[2] != 0) {
-        ++log.waits;
-        const u32 flags = static_cast<u32>(arguments[3]);
-        log.waits_without_iowait += (flags & abi::enter::no_iowait) != 0 ? 1 : 0;
+        log.flags |= reinterpret_cast<const abi::Params*>(arguments[1])->flags;
     }
     return false;
 }
 
-/// Where the kernel has it, every wait of the loop asks not to be counted as one for a disk; where
-/// it has not, none does.
-VARIANT_TEST(loop_fork_waits_are_no_iowait, loop_configurations) {
-    RingLog log;
-    if (row.kernel == nullptr) {
-        set_handler(log_ring, &log);
-    }
-    ConfiguredLoop loop(row);
-    if (row.kernel != nullptr) {
-        set_handler(log_ring, &log); // in front of the one that pretends, which knows no such flag
-    }
-    for (u32 i = 0; i < 3; ++i) {
-        CHECK_EQ(perform_on(*loop, op::timer(1 * ms)).value, 1);
-    }
-    remove_handler(log_ring, &log);
-    if (row.is_epoll()) {
-        CHECK_EQ(log.waits, 0u);
-        return;
-    }
-    CHECK_GT(log.waits + (row.kernel != nullptr ? 1 : 0), 0u);
-    const bool has = row.kernel == nullptr && (log.features & abi::feature::no_iowait) != 0;
-    CHECK_EQ(log.waits_without_iowait, has ? log.waits : 0u);
-    if (row.kernel == nullptr && kernel_at_least(6, 15)) {
-        CHECK(has);
-    }
-}
-
 /// No kernel thread polls for a loop that nobody asked to have one.
 VARIANT_TEST(loop_fork_sqpoll_is_opt_in, loop_configurations) {
-    RingLog log;
-    set_handler(log_ring, &log);
+    SetupLog log;
+    set_handler(log_setup, &log);
     if (row.kernel == nullptr) {
         ConfiguredLoop loop(row);
         CHECK_EQ(perform_on(*loop, op::timer(1)).value, 1);
         CHECK_EQ(log.setups != 0, row.is_uring());
     }
-    remove_handler(log_ring, &log);
-    CHECK_EQ(log.setup_flags & (abi::setup::sqpoll | abi::setup::sq_aff), 0u);
+    remove_handler(log_setup, &log);
+    CHECK_EQ(log.flags & (abi::setup::sqpoll | abi::setup::sq_aff), 0u);
 }
 
 } // namespace

@@ -134,6 +134,23 @@ LOOP_TEST(loop_op_accept_errors) {
     CHECK_ERRNO(perform_on(loop, op::accept(datagram)).value, Errno::eopnotsupp);
 }
 
+/// What an operation before it has found out about the descriptor is no reason to wait.
+LOOP_TEST(loop_op_accept_on_a_connected_socket) {
+    const SocketPair pair = make_tcp_pair();
+    write_text(pair.far, "text");
+    u8 data[100];
+    CHECK_EQ(perform_on(loop, op::recv(pair.near, data, sizeof(data))).value, 4);
+    CHECK_ERRNO(perform_on(loop, op::accept(pair.near)).value, Errno::einval);
+    CHECK_ERRNO(perform_on(loop, op::accept_multishot(pair.near)).value, Errno::einval);
+    Logged waits;
+    submit_waiting(loop, waits, op::recv(pair.near, data, sizeof(data)));
+    CHECK_ERRNO(perform_on(loop, op::accept(pair.near)).value, Errno::einval);
+    CHECK_ERRNO(perform_on(loop, op::accept_multishot(pair.near)).value, Errno::einval);
+    write_text(pair.far, "text");
+    run_until_ended(loop, waits);
+    CHECK_EQ(waits.last.value, 4);
+}
+
 /// The length that comes back may be more than there was room for: then the address is cut.
 LOOP_TEST(loop_op_accept_with_little_room) {
     for (const i32 mode : fd_modes) {

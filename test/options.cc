@@ -151,7 +151,7 @@ void print_help(const Options& options) noexcept {
         "                   for inside the names\n"
         "  --list           print the names of the tests that would run\n"
         "  --seed=N         the seed of tests that draw random numbers\n"
-        "  --jobs=N         tests at a time, 1 to 64 (default: one per CPU)\n"
+        "  --jobs=N         tests at a time, 1 to 64 (default: two for each CPU)\n"
         "  --timeout=S      seconds that a test may take (default: 60; 0: as long as it likes)\n"
         "  --verbose, -v    print every test and what it printed\n"
         "  --tap            print results in the Test Anything Protocol\n"

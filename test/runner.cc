@@ -166,7 +166,7 @@ void Runner::choose_directory() noexcept {
 
 bool Runner::prepare() noexcept {
     own_pid_ = kernel::getpid();
-    jobs_ = options_.jobs != 0 ? options_.jobs : cpu_count();
+    jobs_ = options_.jobs != 0 ? options_.jobs : 2 * cpu_count(); // tests mostly wait
     jobs_ = jobs_ > jobs_max ? jobs_max : jobs_;
     jobs_ = jobs_ > cases_.selected ? cases_.selected : jobs_;
     constexpr i32 access = abi::protection::read | abi::protection::write;

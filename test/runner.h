@@ -56,7 +56,7 @@ struct Options {
     bool tap = false;
     bool verbose = false;
     bool hidden = false;
-    u32 jobs = 0;       ///< 0: one per CPU
+    u32 jobs = 0;       ///< 0: two for each CPU
     u32 timeout_s = 60; ///< 0: none
 };
 
