@@ -29,12 +29,19 @@ struct Transfer {
     u64 offset;
 };
 
+/// Until it is not interrupted: whoever begins anew with other flags might never get to an end.
 [[gnu::noinline]] long call(const Transfer& transfer, u32 flags) noexcept {
     flags |= transfer.flags;
-    return transfer.writes ? kernel::pwritev2(transfer.fd, transfer.pieces, transfer.count,
-                                              transfer.offset, flags)
-                           : kernel::preadv2(transfer.fd, transfer.pieces, transfer.count,
-                                             transfer.offset, flags);
+    for (;;) {
+        const long result = transfer.writes
+                                ? kernel::pwritev2(transfer.fd, transfer.pieces, transfer.count,
+                                                   transfer.offset, flags)
+                                : kernel::preadv2(transfer.fd, transfer.pieces, transfer.count,
+                                                  transfer.offset, flags);
+        if (result != -Errno::eintr) {
+            return result;
+        }
+    }
 }
 
 bool has_position(i32 fd) noexcept {

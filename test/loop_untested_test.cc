@@ -73,7 +73,7 @@ LOOP_TEST(loop_untested_once) {
     Logged first;
     Logged second;
     submit(loop, first, op::timer(1 * ms));
-    submit(loop, second, op::timer(8 * ms));
+    submit(loop, second, op::timer(200 * ms));
     CHECK_EQ(loop.run(Run::once), 1);
     CHECK_EQ(second.count, 0u);
     CHECK_EQ(loop.run(Run::once), 1);
@@ -422,7 +422,7 @@ LOOP_TEST(loop_untested_signals) {
     CHECK_EQ(callbacks, 1); // no run ends for a signal
     CHECK_GE(end_ns - start_ns, 20 * ms);
     CHECK_EQ(timer.last.value, 1);
-    CHECK_GT(load_acquire(&signals), 10u);
+    CHECK_GT(load_acquire(&signals), 0u);
     CHECK_EQ(receive.count, 0u);
     write_text(pair.far, "x");
     run_until_ended(loop, receive);

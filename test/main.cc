@@ -1,5 +1,6 @@
 // The test program: options, selection, run.
 #include "../syscall/start.h"
+#include "init.h"
 #include "runner.h"
 
 namespace oxbow::test {
@@ -34,5 +35,9 @@ int run_program(int argc, char** argv) noexcept {
 } // namespace oxbow::test
 
 extern "C" int oxbow_main(int argc, char** argv, char**) {
-    return oxbow::test::run_program(argc, argv);
+    using namespace oxbow::test;
+    if (is_init()) {
+        run_as_init(run_program, argc, argv);
+    }
+    return run_program(argc, argv);
 }

@@ -101,8 +101,10 @@ TEST(register_buffers_tags_come_when_buffers_leave) {
     CHECK_EQ(cqe.user_data, 11u);
     CHECK_EQ(cqe.result, 0);
     CHECK_OK(unregister_buffers(*ring));
-    const u64 sum = complete(*ring).user_data + complete(*ring).user_data;
-    CHECK_EQ(sum, 21u + 13u);
+    if (kernel_at_least(6, 13)) { // before, only updates tell of what leaves
+        const u64 sum = complete(*ring).user_data + complete(*ring).user_data;
+        CHECK_EQ(sum, 21u + 13u);
+    }
     CHECK(ring->peek() == nullptr);
     // A tag on an empty slot would never come.
     const abi::IoVec hole[] = {{nullptr, 0}};
@@ -110,7 +112,7 @@ TEST(register_buffers_tags_come_when_buffers_leave) {
 }
 
 TEST(register_buffers_tag_waits_for_the_operation) {
-    SKIP_BEFORE(5, 13, "resource tags");
+    SKIP_BEFORE(6, 13, "unregistering buffers without a wait for who uses them");
     const NothingLeaks check;
     TestRing ring;
     const TestPair pipe = TestPair::pipe();

@@ -120,9 +120,11 @@ TEST(register_files_tags_come_when_files_leave) {
     CHECK_EQ(cqe.result, 0);
     CHECK_EQ(CHECK_OK(update_files(*ring, 1, fds, 1)), 1); // slot 1 had none
     CHECK_OK(unregister_files(*ring));
-    u64 sum = complete(*ring).user_data;
-    sum += complete(*ring).user_data;
-    CHECK_EQ(sum, 201u + 103u);
+    if (kernel_at_least(6, 13)) { // before, only updates tell of what leaves
+        u64 sum = complete(*ring).user_data;
+        sum += complete(*ring).user_data;
+        CHECK_EQ(sum, 201u + 103u);
+    }
     CHECK(ring->peek() == nullptr);
     // A tag without a file would never come, and is refused; nothing is delivered for the failure.
     const i32 with_hole[] = {file, -1};

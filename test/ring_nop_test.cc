@@ -260,11 +260,15 @@ RING_TEST(ring_drains_and_links) {
     static constexpr i32 failing = -Errno::eio;
     u32 first = 0;
     CHECK_OK(ring.reserve(1));
+    Sqe& earlier = need_sqe(ring);
+    prep::nop(earlier);
+    prep::async(earlier); // it would end after the next one else
+    earlier.user_data = 1;
+    CHECK_OK(ring.reserve(1));
     Sqe& sqe = need_sqe(ring);
     prep::nop(sqe);
     prep::drain(sqe);
-    sqe.user_data = 1;
-    queue_nop(ring, 2);
+    sqe.user_data = 2;
     reap(ring, 2, [&first](const Cqe& cqe) noexcept {
         first = first == 0 ? static_cast<u32>(cqe.user_data) : first;
         CHECK_EQ(cqe.result, 0);

@@ -65,8 +65,9 @@ class Runner {
     void finish(Slot& slot, const Exit& how) noexcept;
     [[nodiscard]] Message judge(const Slot& slot, const Exit& how, bool leftovers) noexcept;
     bool end_leftovers(i32 group) noexcept;
-    bool end_strays() noexcept;
+    bool end_strays(const Slot& slot) noexcept;
     [[nodiscard]] bool is_running(i32 pid) const noexcept;
+    [[nodiscard]] bool is_of_another(const Slot& slot, i32 pid) const noexcept;
     [[nodiscard]] Message directory_of(const Case& test) const noexcept;
     void interrupt_all() noexcept;
 
@@ -393,8 +394,36 @@ bool Runner::is_running(i32 pid) const noexcept {
     return false;
 }
 
-/// Ends children that left their group: whatever is our child now and no running test.
-bool Runner::end_strays() noexcept {
+/// The session of a process, which every test has one of; 0: there is no such process.
+[[nodiscard]] i32 session_of(i32 pid) noexcept {
+    Message path;
+    path.add("/proc/").add_decimal(static_cast<u64>(pid)).add("/stat");
+    char buffer[512];
+    if (read_text_file(path.text(), buffer, sizeof(buffer)) <= 0) {
+        return 0;
+    }
+    const char* at = buffer;
+    for (const char* c = buffer; *c != '\0'; ++c) {
+        at = *c == ')' ? c + 1 : at; // the name, which may hold anything, ends here
+    }
+    for (u32 spaces = 0; *at != '\0' && spaces < 4; ++at) {
+        spaces += *at == ' ' ? 1 : 0; // state, parent, group, session: proc(5)
+    }
+    i32 session = 0;
+    for (; *at >= '0' && *at <= '9'; ++at) {
+        session = session * 10 + (*at - '0');
+    }
+    return session;
+}
+
+bool Runner::is_of_another(const Slot& slot, i32 pid) const noexcept {
+    const i32 session = session_of(pid);
+    return session != slot.pid && is_running(session);
+}
+
+/// Ends children that left the group of the test in `slot`: whatever is our child now, and neither
+/// a running test nor of the session of one, which will end it itself.
+bool Runner::end_strays(const Slot& slot) noexcept {
     char buffer[1024];
     Message path;
     path.add("/proc/self/task/").add_decimal(static_cast<u64>(own_pid_)).add("/children");
@@ -408,7 +437,7 @@ bool Runner::end_strays() noexcept {
             pid = pid * 10 + (*at - '0');
             continue;
         }
-        if (pid > 0 && !is_running(pid)) {
+        if (pid > 0 && pid != slot.pid && !is_running(pid) && !is_of_another(slot, pid)) {
             (void)kernel::kill(pid, abi::signal::kill);
             abi::SignalInfo info = {};
             const i32 result =
@@ -459,10 +488,7 @@ void Runner::finish(Slot& slot, const Exit& how) noexcept {
             kill_group(slot.pid);
         }
         leftovers = end_leftovers(slot.pid);
-        const i32 pid = slot.pid;
-        slot.pid = 0;
-        leftovers = end_strays() || leftovers;
-        slot.pid = pid;
+        leftovers = end_strays(slot) || leftovers;
     }
     slot.test->duration_ns = now_ns() - slot.started_ns;
     const Message why = judge(slot, how, leftovers);

@@ -124,9 +124,27 @@ void take_refusal(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+[[nodiscard]] bool has_too_many_pieces(const Completion& completion) noexcept {
+    switch (completion.kind) {
+    case Kind::recvmsg:
+    case Kind::recvmsg_all:
+        return completion.arguments.receive_message.message->vector_count > abi::vector_pieces_max;
+    case Kind::sendmsg:
+    case Kind::sendmsg_all:
+    case Kind::sendmsg_zero_copy:
+        return completion.arguments.send_message.message->vector_count > abi::vector_pieces_max;
+    default:
+        return false;
+    }
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
     State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
+    const bool was_plain = writes(completion.kind) && completion.has(is_plain);
+    if (was_plain) {
+        completion.clear(is_plain); // a poll would take it for `pauses`
+    }
     if (is_interrupted(value)) {
         if (completion.kind == Kind::close) {
             end(loop, completion, 0); // the descriptor is gone all the same
@@ -201,15 +219,20 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         submit_again(loop, completion);
         return;
     }
-    if (value == -Errno::eopnotsupp && writes(completion.kind) && state.features.nosignal) {
-        state.features.nosignal = false; // before 6.18
+    if (value == -Errno::eopnotsupp && writes(completion.kind) && !was_plain) {
+        // Before 6.18. Others may have been on their way with the flag when the first was refused.
+        state.features.nosignal = false;
         block_sigpipe(state);
         if (cancelled) {
             end_cancelled(loop, completion); // the request was for the attempt that has failed
         } else {
+            completion.set(is_plain);
             submit_again(loop, completion);
         }
         return;
+    }
+    if (value == -Errno::einval && has_too_many_pieces(completion)) {
+        value = -Errno::emsgsize; // as sendmsg(2) says, and a ring since 6.15
     }
     end_with_error(loop, completion, value);
 }

@@ -73,6 +73,8 @@ inline constexpr u8 input_ready = Completion::engine_bit_a;
 /// Connects, polls and sends, with Completion::polls: some time is to pass, not readiness to come.
 /// Sends without: it was found ready, and is tried again.
 inline constexpr u8 pauses = Completion::engine_bit_a;
+/// Writes, without Completion::polls: its entry asks for no rw_flag::nosignal.
+inline constexpr u8 is_plain = Completion::engine_bit_a;
 /// Cancels: their target ends by them, even if the kernel does not find it any more.
 inline constexpr u8 target_ends = Completion::engine_bit_a;
 /// The kernel has been asked for its end.

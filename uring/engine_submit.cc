@@ -524,7 +524,8 @@ void submit(Loop& loop, Completion& completion) noexcept {
 
 void begin(Loop& loop, Completion& completion) noexcept {
     if (writes_nothing(completion)) {
-        loop.finish(completion, perform(completion, Patience::none));
+        // Which never waits, whatever the descriptor says of itself.
+        loop.finish(completion, perform(completion, Patience::ready));
         return;
     }
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
