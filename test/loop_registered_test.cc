@@ -187,8 +187,7 @@ REGISTERED_TEST(loop_registered_socket) {
         step(with_timeout(op::pread(fd, got, 1, 7), 1 * ms)); // looks at no offset
         step(op::recv(fd, got, 1, abi::msg_flag::dontwait));
         step(with_timeout(op::recv(fd, got, 1), 1 * ms));
-        step(op::accept(fd)); // -EINVAL
-        step(op::bind(fd, got, 1));
+        step(op::bind(fd, got, 1)); // -EINVAL
         step(op::shutdown(fd, abi::shutdown_how::write));
         step(op::send(fd, "gone", 4)); // -EPIPE
         step(op::write(fd, "gone", 4));
@@ -220,7 +219,6 @@ REGISTERED_TEST(loop_registered_connection) {
         CHECK_BYTES(got, "hello", 5);
         transcript.add(loop, op::connect(client, &listener.address, sizeof(listener.address)));
         transcript.add(loop, op::connect(lonely, &nobody, sizeof(nobody)));
-        transcript.add(loop, op::recv(listener.fd, got, 1)); // -ENOTCONN
         const i32 all[] = {listener.fd, client, lonely, server};
         for (const i32 fd : all) {
             loop.unregister_fd(fd);
