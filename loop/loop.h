@@ -74,7 +74,8 @@ class Loop {
     /// unregister_fd before: else the file lives on, its peer sees no end, and operations on the
     /// number go to the old file even when the number is another's. The same holds for a change of
     /// O_NONBLOCK, which the kernel looks at here and not again: register it once more, which is
-    /// never wrong.
+    /// never wrong. A child that inherits the loop's descriptors (fork without exec) keeps what is
+    /// in the table open where this process dies without Loop::close.
     [[nodiscard]] bool register_fd(i32 fd) noexcept;
 
     /// Takes `fd` out of the table. What is in flight on it goes on as if it had never been there.
