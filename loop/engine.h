@@ -50,6 +50,12 @@ struct Engine {
 
     /// Lets go of everything: descriptors, mappings, and Loop::engine_state().
     void (*detach)(Loop& loop) noexcept;
+
+    /// Loop::register_fd of a descriptor that has a slot and is not being closed, and
+    /// Loop::unregister_fd of one that has a slot. An engine that calls close_fd unregisters there
+    /// by itself. nullptr, both of them: it has nothing to register with.
+    bool (*register_fd)(Loop& loop, i32 fd) noexcept = nullptr;
+    void (*unregister_fd)(Loop& loop, i32 fd) noexcept = nullptr;
 };
 
 } // namespace oxbow

@@ -10,7 +10,7 @@ namespace oxbow {
 struct FdSlot {
     /// Bits of `flags`.
     static constexpr u16 closing = 1;      ///< a close waits for in_flight to become 0
-    static constexpr u16 registered = 2;   ///< epoll: in the epoll set
+    static constexpr u16 registered = 2;   ///< epoll: in the epoll set; io_uring: in its table
     static constexpr u16 listed = 4;       ///< epoll: to be looked at before the next wait
     static constexpr u16 always_ready = 8; ///< epoll: EPERM, it cannot be waited for
     static constexpr u16 readable = 16;    ///< epoll: not known to be empty

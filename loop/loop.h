@@ -58,6 +58,30 @@ class Loop {
     /// result of 0. `completion` must be idle.
     void post(Completion& completion, Handler handler) noexcept;
 
+    // ---- Registered descriptors --------------------------------------------------------------
+
+    /// Tells the loop that many operations on `fd` will follow. io_uring then keeps the file in a
+    /// table of its own, which saves it a look-up of the descriptor with each of them. Nothing else
+    /// changes, and what it returns matters to nobody but who measures: whether the kernel took it.
+    /// It costs a system call, and its end another one, so it is for what lives long.
+    ///
+    /// False on epoll; before 6.14; where the loop was opened with no LoopOptions::registered_fds
+    /// or `fd` is not below it; of what is not open, is a ring, was opened with O_PATH, or is just
+    /// being closed by the loop; and where the kernel has no memory for it.
+    ///
+    /// The table keeps the file open. So op::close takes `fd` out of it first, and Loop::close
+    /// takes all. Whoever closes it by other means (close(2), dup2(2) onto it) must call
+    /// unregister_fd before: else the file lives on, its peer sees no end, and operations on the
+    /// number go to the old file even when the number is another's. The same holds for a change of
+    /// O_NONBLOCK, which the kernel looks at here and not again: register it once more, which is
+    /// never wrong. A child that inherits the loop's descriptors (fork without exec) keeps what is
+    /// in the table open where this process dies without Loop::close.
+    [[nodiscard]] bool register_fd(i32 fd) noexcept;
+
+    /// Takes `fd` out of the table. What is in flight on it goes on as if it had never been there.
+    /// Nothing happens where it is not registered.
+    void unregister_fd(i32 fd) noexcept;
+
     // ---- Running -----------------------------------------------------------------------------
 
     /// Runs callbacks as `mode` says. How many ran, or a negative errno of the engine. A callback
@@ -208,6 +232,7 @@ class Loop {
     u32 mark_results(i32 fd) noexcept;
     void start_close(Completion& completion) noexcept;
     void end_close(i32 fd) noexcept;
+    [[nodiscard]] bool is_being_closed(i32 fd) const noexcept;
 
     // chain.cc
     [[nodiscard]] static u32 bucket_of(const Completion& first) noexcept;

@@ -15,6 +15,12 @@ struct LoopOptions {
     /// bytes of address space, and real memory from its first use on.
     u32 fds_max = 0;
 
+    /// Descriptors below this number can be registered: see Loop::register_fd. Each costs the
+    /// kernel 8 bytes for as long as the loop is open. More than fds_max or the soft RLIMIT_NOFILE
+    /// are never asked for, and where the kernel refuses, the loop opens all the same and registers
+    /// nothing.
+    u32 registered_fds = 0;
+
     /// Worker threads for what the engine cannot wait for. The first starts with the first such
     /// operation. 0: such operations end with -EOPNOTSUPP.
     u32 workers_max = 4;

@@ -229,7 +229,7 @@ void execute_in_child(const LoopConfiguration& row, const Program& program, cons
     const i32 pid = fork_child();
     if (pid == 0) {
         forget_runs();
-        ConfiguredLoop loop(row);
+        ConfiguredLoop loop(row, {.registered_fds = 1024});
         execute(*loop, program, expected, trace);
         kernel::exit_group(0);
     }
@@ -306,7 +306,7 @@ void run_batch(const Profile& profile, u32 count) noexcept {
         if (&row == &reference()) {
             continue;
         }
-        ConfiguredLoop loop(row);
+        ConfiguredLoop loop(row, {.registered_fds = 1024});
         for (u32 i = 0; i < count; ++i) {
             execute(*loop, programs[i], &traces[i], other_trace);
             if (!agree(traces[i], other_trace)) {

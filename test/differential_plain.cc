@@ -273,6 +273,7 @@ void Run::plain_close(const Step& step) noexcept {
         }
     }
     tell_file(thing);
+    loop_->unregister_fd(thing.fd[end]);
     record(at_, kernel::close(thing.fd[end]));
     close_end(thing, end);
     thing.from[1 - end].write_begun = thing.from[end].write_begun = true;

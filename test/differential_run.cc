@@ -105,6 +105,7 @@ void Run::end() noexcept {
         }
         for (u32 side = 0; side < 2; ++side) {
             if (thing.fd[side] >= 0 && (side == 0 || thing.fd[1] != thing.fd[0])) {
+                loop_->unregister_fd(thing.fd[side]);
                 (void)kernel::close(thing.fd[side]);
             }
         }

@@ -45,6 +45,28 @@ RING_TEST(ring_round_trip) {
     CHECK_EQ(ring.cq_overflow_count(), 0u);
 }
 
+RING_TEST(ring_shows_what_is_queued) {
+    constexpr u32 unread = abi::setup::sqpoll | abi::setup::sqe_mixed;
+    if ((ring.setup_flags() & unread) != 0) {
+        return; // not allowed there
+    }
+    const u32 most = ring.sq_entries() < 8 ? ring.sq_entries() : 8;
+    for (u32 round = 0; round < 4; ++round) { // around a small queue
+        for (u32 i = 0; i < most; ++i) {
+            queue_nop(ring, i);
+        }
+        u64 next = 0;
+        ring.for_each_queued([&](Sqe& sqe) noexcept {
+            CHECK_EQ(sqe.user_data, next++);
+            sqe.user_data += 100;
+        });
+        CHECK_EQ(next, u64{most});
+        next = 100;
+        reap(ring, most, [&](const Cqe& cqe) noexcept { CHECK_EQ(cqe.user_data, next++); });
+        ring.for_each_queued([](Sqe&) noexcept { FAIL("nothing is queued"); });
+    }
+}
+
 RING_TEST(ring_hands_out_zeroed_entries) {
     // Twice around a small queue and once into a large one: no slot shows its last use.
     for (u32 round = 0; round < 3; ++round) {

@@ -189,6 +189,7 @@ void detach(Loop& loop) noexcept {
         (void)kernel::rt_sigtimedwait(&set, nullptr, &none); // one that came meanwhile
         (void)kernel::rt_sigprocmask(abi::signal_mask::unblock, &set, nullptr);
     }
+    close_files(state);
     state.ring.close();
     (void)kernel::munmap(&state, sizeof(State));
 }
@@ -204,6 +205,8 @@ constexpr Engine table = {
     .close_pool = close_pool,
     .give_buffer = give_buffer,
     .detach = detach,
+    .register_fd = register_fd,
+    .unregister_fd = unregister_fd,
 };
 
 } // namespace
@@ -271,6 +274,7 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
         (void)kernel::munmap(state, sizeof(uring_engine::State));
         return -Errno::eopnotsupp;
     }
+    uring_engine::open_files(loop, *state);
     loop.attach(uring_engine::table, state);
     return 0;
 }

@@ -1,7 +1,8 @@
 // What the io_uring engine knows, and what its parts call in each other: engine.cc waits and reaps,
 // engine_kinds.cc knows which of the ring's operations does what, engine_submit.cc prepares
 // entries, engine_result.cc makes results of completions, engine_cancel.cc ends things,
-// engine_buffers.cc has the buffer rings, engine_position.cc mends what the kernel leaves undone.
+// engine_buffers.cc has the buffer rings, engine_files.cc the table of registered files,
+// engine_position.cc mends what the kernel leaves undone.
 #pragma once
 
 #include "../loop/loop.h"
@@ -39,6 +40,7 @@ struct State {
     bool asked_about_position = false;
     bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
+    u32 registered_fds = 0; ///< slots of the ring's table of files; the index is the descriptor
 };
 
 [[nodiscard]] inline State& state_of(Loop& loop) noexcept {
@@ -171,6 +173,27 @@ void doubt_cancel(Loop& loop) noexcept;
 void repeat_cancels(Loop& loop) noexcept;
 /// Asks for what found no room before.
 void send_cancels_left(Loop& loop) noexcept;
+
+/// Makes the table of registered files, as large as the loop's options ask and the kernel lets.
+void open_files(Loop& loop, State& state) noexcept;
+/// Lets go of all files in it.
+void close_files(State& state) noexcept;
+[[nodiscard]] bool register_fd(Loop& loop, i32 fd) noexcept;
+void unregister_fd(Loop& loop, i32 fd) noexcept;
+
+/// Whether its entry may name the file by its place in the table. Of what has a descriptor, that
+/// leaves out what the ring does not take so (close, and what looks up a path), what has two of
+/// them, and what a thread of the kernel's does in any case: that costs far more than the look-up,
+/// and the thread may come to the table only when the file has left it.
+[[nodiscard]] constexpr bool takes_registered(Kind kind) noexcept {
+    return kind >= Kind::connect && kind <= Kind::poll_multishot;
+}
+[[nodiscard]] inline bool is_registered(Loop& loop, const State& state,
+                                        const Completion& completion) noexcept {
+    return static_cast<u32>(completion.fd) < state.registered_fds &&
+           loop.fds().slots[completion.fd].has(FdSlot::registered) &&
+           takes_registered(completion.kind);
+}
 
 [[nodiscard]] i32 open_pool(Loop& loop, BufferPool& pool) noexcept;
 void close_pool(Loop& loop, BufferPool& pool) noexcept;

@@ -422,30 +422,35 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 /// Between two attempts at what nothing tells the end of.
 constexpr abi::Timespec pause = {0, 1'000'000};
 
-void fill(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
+    State& state = state_of(loop);
     if (completion.has(Completion::polls) && can_pause(completion.kind) && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
                completion.has(input_ready)) {
         prep::poll_add(sqe, completion.arguments.splice.splice->to_fd, abi::poll_event::out);
-    } else if (completion.has(Completion::polls)) {
-        prep::poll_add(sqe, completion.fd, poll_events_of(completion));
     } else {
-        prepare(state, sqe, completion);
+        if (completion.has(Completion::polls)) {
+            prep::poll_add(sqe, completion.fd, poll_events_of(completion));
+        } else {
+            prepare(state, sqe, completion);
+        }
+        if (is_registered(loop, state, completion)) {
+            sqe.flags |= abi::sqe_flag::fixed_file;
+        }
     }
     sqe.user_data = tag_of(completion);
 }
 
 /// Prepares an entry for a completion that is in its slot's list; parks it where there is none.
 void queue(Loop& loop, Completion& completion) noexcept {
-    State& state = state_of(loop);
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
     if (sqe == nullptr) {
         list_of(loop, completion).remove(completion);
         loop.park(completion);
         return;
     }
-    fill(state, *sqe, completion);
+    fill(loop, *sqe, completion);
 }
 
 } // namespace
@@ -559,7 +564,7 @@ void unpark(Loop& loop) noexcept {
             continue;
         }
         enlist(loop, completion);
-        fill(state, *state.ring.get_sqe(), completion);
+        fill(loop, *state.ring.get_sqe(), completion);
     }
 }
 
@@ -587,6 +592,7 @@ void resume(Loop& loop, Completion& completion) noexcept {
 }
 
 void close_fd(Loop& loop, Completion& completion) noexcept {
+    unregister_fd(loop, completion.fd); // the table would keep the file open
     submit(loop, completion);
 }
 

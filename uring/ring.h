@@ -184,6 +184,17 @@ class Ring : public RingOperations<Ring> {
     }
     /// Entries that get_sqe can hand out now.
     [[nodiscard]] u32 sq_space_left() const noexcept { return sq_.entries - sq_ready(); }
+    /// Calls `visit(Sqe&)` for every prepared entry that the kernel has not consumed, oldest first;
+    /// what it changes is what the kernel will see. Not in a ring with SQPOLL, whose thread may be
+    /// reading them, nor in one that mixes entries of two sizes.
+    template <class Visitor>
+    void for_each_queued(Visitor&& visit) noexcept {
+        OXBOW_CHECK(!polls_sq(), "entries were edited that the SQPOLL thread may be reading");
+        for (u32 left = sq_ready(); left != 0; --left) {
+            visit(sq_.entry[((sq_.tail - left) & sq_.mask) << sqe_shift_]);
+        }
+    }
+
     /// Entries that the kernel dropped as out of range: always 0, the index array is the identity.
     [[nodiscard]] u32 sq_dropped() const noexcept { return load_relaxed(sq_shared_dropped_); }
 
