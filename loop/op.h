@@ -10,7 +10,8 @@
 //   operation can end with -ECANCELED (it was cancelled, its fd was closed, or the loop drains),
 //   -ETIME (its deadline passed), -EBADF (no such descriptor) and -EFAULT (no such memory).
 // - EINTR and EAGAIN never come out, unless the caller asked for the latter (msg_flag::dontwait,
-//   rw_flag::nowait). Blocking and non-blocking descriptors both work, and keep their flags.
+//   rw_flag::nowait, which is -EOPNOTSUPP where the kernel cannot promise not to wait, as of pipes
+//   before 6.5). Blocking and non-blocking descriptors both work, and keep their flags.
 // - Of several operations that wait for input of one descriptor, or for room, each byte, message
 //   and connection goes to exactly one; to which of them first is the engine's choice.
 // - Functions that are templates of a `Caller` are to be called as if they were not: needs.h.

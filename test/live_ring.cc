@@ -135,6 +135,10 @@ void read_text(i32 fd, const char* text, const Site& site) noexcept {
     char got[1024];
     CHECK_LT(length, sizeof(got));
     for (u32 at = 0; at < length;) {
+        // What was sent may still be on its way, on a machine that is busy.
+        abi::PollFd poll = {fd, abi::poll_event::in, 0};
+        const abi::Timespec patience = {static_cast<i64>(20), 0};
+        check_relation<Equal>(kernel::ppoll(&poll, 1, &patience), 1, site);
         const long count = check_ok(kernel::read(fd, got + at, length - at), site);
         check_relation<Greater>(count, 0, site);
         at += static_cast<u32>(count);

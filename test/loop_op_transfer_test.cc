@@ -262,6 +262,12 @@ LOOP_TEST(loop_op_send_waits_for_nobody) {
     }
 }
 
+[[nodiscard]] bool is_writable(i32 fd) noexcept {
+    abi::PollFd poll = {fd, abi::poll_event::out, 0};
+    const abi::Timespec at_once = {};
+    return kernel::ppoll(&poll, 1, &at_once) == 1;
+}
+
 /// A large write that waits for room ends by cancel with what had gone, which has all arrived.
 LOOP_TEST(loop_op_send_cancelled_behind_some_bytes) {
     constexpr u32 bytes = 1 << 20;
@@ -281,7 +287,13 @@ LOOP_TEST(loop_op_send_cancelled_behind_some_bytes) {
                 op::sendmsg_all(pair.near, &message), op::write_all(pipe.writer, data, bytes)};
             Logged sent;
             submit_waiting(loop, sent, operations[kind]);
-            CHECK_EQ(perform_on(loop, op::cancel(sent.completion)).value, 0);
+            const i32 fd = kind == 3 ? pipe.writer : pair.near;
+            run_until(loop, [fd]() noexcept { return !is_writable(fd); });
+            // Before 6.5 a thread of the ring's waits for room in a pipe, and may be on its way
+            // back.
+            const i32 cancelled = perform_on(loop, op::cancel(sent.completion)).value;
+            CHECK(cancelled == 0 ||
+                  (cancelled == -Errno::ealready && kind == 3 && !kernel_at_least(6, 5)));
             run_until_ended(loop, sent);
             CHECK_GT(sent.last.value, 0);
             CHECK_LT(sent.last.value, static_cast<i32>(bytes));

@@ -144,7 +144,7 @@ VARIANT_TEST(loop_scale_allocates_nothing_after_open, loop_configurations) {
     // Every connection is still waited for.
     other.write();
     run_until(loop, [&crowd]() noexcept { return crowd.received == connections / 100; });
-    CHECK_EQ(loop.drain(now_ns() + 20'000 * ms), 0u);
+    CHECK_EQ(loop.drain(now_ns() + 200'000 * ms), 0u);
     CHECK_EQ(crowd.cancelled, connections - connections / 100);
     CHECK_EQ(allocations(), before);
     other.end();

@@ -34,7 +34,7 @@ void on_alarm(i32) noexcept {
 /// SIGALRM every so often, to a handler that restarts nothing.
 class AlarmStorm {
   public:
-    explicit AlarmStorm(long interval_us, u32 most = 100'000) noexcept {
+    explicit AlarmStorm(long interval_us, u32 most = 5000) noexcept {
         abi::SignalAction action = {};
         action.handler = reinterpret_cast<uptr>(&on_alarm);
         CHECK_OK(kernel::rt_sigaction(abi::signal::alrm, &action));

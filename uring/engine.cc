@@ -218,7 +218,15 @@ void enable(Loop& loop) noexcept {
     }
     state.enabled = true;
     if ((state.ring.setup_flags() & abi::setup::r_disabled) != 0) {
-        (void)enable_ring(state.ring); // refused only where it is enabled already
+        // Refused it is only where it is enabled already. But before 5.13 it waits until the ring
+        // is idle, longer than it may take until the next signal comes (__io_uring_register).
+        if (enable_ring(state.ring) == -Errno::eintr) {
+            const abi::SignalSet all = abi::SignalSet::all();
+            abi::SignalSet former = {};
+            (void)kernel::rt_sigprocmask(abi::signal_mask::block, &all, &former);
+            (void)enable_ring(state.ring);
+            (void)kernel::rt_sigprocmask(abi::signal_mask::set, &former, nullptr);
+        }
     }
     // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots of
     // the thread in use) costs only that.

@@ -102,7 +102,10 @@ bool is_native(const State& state, const Completion& completion) noexcept {
     case Kind::recvmsg_multishot:
         return state.features.recv_multishot && completion.arguments.managed.pool->kernel_takes;
     case Kind::sync_file_range:
+    case Kind::fadvise:                                     // it has since 6.11, but nothing tells
         return completion.arguments.range.bytes <= ~u32{0}; // the entry has no room for more
+    case Kind::madvise:
+        return completion.arguments.memory.bytes <= ~u32{0};
     default:
         return true;
     }

@@ -24,33 +24,36 @@ namespace {
     return bytes;
 }
 
-/// The position of a file in memory behind two bytes of which the second cannot be read. 1: the
-/// kernel moves it as write(2) does; 0: it does not; or an error, where nobody knows.
-[[nodiscard]] i64 position_behind_a_short_write(i32 file, const u8* two_bytes) noexcept {
+/// The position of a file in memory behind a write whose last byte cannot be read. 0: the kernel
+/// does not move it; or an error, where nobody knows.
+[[nodiscard]] i64 position_behind_a_short_write(i32 file, const u8* data, u32 bytes) noexcept {
     Ring ring;
     const i32 result = ring.open({.entries = 1});
     if (result != 0) {
         return result;
     }
-    prep::write(*ring.get_sqe(), file, two_bytes, 2, abi::current_position);
+    prep::write(*ring.get_sqe(), file, data, bytes, abi::current_position);
     Cqe cqe = {};
     (void)ring.submit_and_wait(1); // whatever it says, there is a completion or there is none
     const u32 count = ring.copy(&cqe, 1);
     ring.close();
-    return count == 1 && cqe.result == 1 ? kernel::lseek(file, 0, abi::seek_from::current)
-                                         : -static_cast<i64>(Errno::eio);
+    const bool is_short = count == 1 && cqe.result > 0 && static_cast<u32>(cqe.result) < bytes;
+    return is_short ? kernel::lseek(file, 0, abi::seek_from::current)
+                    : -static_cast<i64>(Errno::eio);
 }
 
 [[nodiscard]] bool kernel_moves_position() noexcept {
-    constexpr usize half = 64 * 1024; // pages of every size end there
+    // Pages of every size end there. As many bytes are written and one: older kernels write a page
+    // of the file as a whole or not at all.
+    constexpr u32 half = 64 * 1024;
     const i32 file = kernel::memfd_create("", abi::memfd_flag::cloexec);
     const long memory = kernel::mmap(nullptr, 2 * half, abi::protection::read,
                                      abi::map::private_ | abi::map::anonymous, -1, 0);
     i64 position = 0;
     if (file >= 0 && !is_error(memory)) {
-        u8* const end = reinterpret_cast<u8*>(static_cast<uptr>(memory)) + half;
-        if (kernel::mprotect(end, half, abi::protection::none) == 0) {
-            position = position_behind_a_short_write(file, end - 1);
+        u8* const data = reinterpret_cast<u8*>(static_cast<uptr>(memory));
+        if (kernel::mprotect(data + half, half, abi::protection::none) == 0) {
+            position = position_behind_a_short_write(file, data, half + 1);
         }
     }
     if (!is_error(memory)) {
