@@ -75,9 +75,10 @@ REGISTERED_TEST(loop_registered_multishots_go_on) {
         pending.submit();
         for (u32 shot = 0; shot < 5; ++shot) {
             run_rounds(loop, 2);
-            CHECK_EQ(pending.logged.count, shot);
+            const u32 before = pending.logged.count;
+            CHECK_GE(before, shot); // before 5.13 a poll tells again what it has told
             pending.provoke();
-            run_until(loop, [&]() noexcept { return pending.logged.count > shot; });
+            run_until(loop, [&]() noexcept { return pending.logged.count > before; });
             pending.check_came(pending.logged.last);
         }
         end_all(loop);
