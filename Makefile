@@ -14,6 +14,11 @@ TESTFLAGS ?=
 CASE ?=
 FORMAT ?=
 PROGRAMS ?=
+KERNELS ?=
+KERNEL ?=
+ARCH ?=
+KERNEL_TESTS ?=
+REFUSE ?=
 SEED ?=
 
 # `origin` tells make's own default (`g++`, `ar`) from a value that a person gave.
@@ -83,7 +88,7 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan fuzz cross symbols layers \
+.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan fuzz check-kernel cross symbols layers \
 	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -114,6 +119,9 @@ run-tests: $(TEST_PROGRAMS)
 	$< $(TESTFLAGS)
 fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine until two disagree (PROGRAMS=n, SEED=n)
 	@PROGRAMS='$(PROGRAMS)' SEED='$(SEED)' sh test/fuzz.sh $<
+check-kernel: ## boot kernels in QEMU with the tests as the only process (KERNELS=core, all or names; KERNEL=FILE ARCH=...)
+	+@BUILD='$(BUILD)' MAKE='$(MAKE)' JOBS='$(JOBS)' KERNELS='$(KERNELS)' KERNEL='$(KERNEL)' ARCH='$(ARCH)' \
+		TESTS='$(KERNEL_TESTS)' REFUSE='$(REFUSE)' sh test/kernel/check.sh
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) symbols

@@ -508,6 +508,11 @@ TEST(harness_filter) {
     CHECK_STREQ(run.output, "harness_variant/two\nharness_variant/three\n");
     run_with(run, {"--list", "--filter=harness_variant/one,harness_gl?b"});
     CHECK_STREQ(run.output, "harness_variant/one\nharness_glob\n");
+    run_with(run, {"--list", "--filter=harness_variant,-harness_variant/t*"});
+    CHECK_STREQ(run.output, "harness_variant/one\n");
+    run_with(run, {"--list", "--filter=-harness_*"});
+    CHECK_HAS(run, "loop_");
+    CHECK(!run.has("harness_"));
     // A whole name means that test alone, although others contain it.
     run_with(run, {"--list", "--hidden", "--filter=selftest_pass"});
     CHECK_STREQ(run.output, "selftest_pass\n");

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # mirror.sh: what scripts use that read other suites and architectures of the Debian mirror which the
 # system's own apt uses, through package lists of their own. Nothing is installed, and the system's
 # lists stay as they are. To be read with `.`.

@@ -14,31 +14,17 @@ known_version=$((7 * 65536 + 3 * 256 + 255))
 : "${BUILD:=build}" "${NEWER:=skip}" "${CXX:=g++}" "${OTHER_CXX:=clang++}" "${HEADERS:=}"
 : "${SUITES:=sid trixie-backports trixie bullseye}"
 . ./test/tally.sh
+. ./test/mirror.sh
 mkdir -p "$BUILD/headers"
 store=$(cd "$BUILD/headers" && pwd)
-
-# The address of the mirror, out of the system's apt configuration; nothing where there is none.
-mirror() {
-    command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null || return
-    (. /etc/os-release && [ "$ID" = debian ]) || return
-    # shellcheck disable=SC2016 # apt-get expands them
-    apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-        awk '$1 !~ /-/ && $2 == "main" { print $3; exit }'
-}
 
 # fetch MIRROR SUITE: leaves the headers in $store/SUITE, and what apt said in $store/SUITE.log.
 fetch() {
     directory=$store/$2
     if [ -n "$(find "$directory/fetched" -mtime -7 2> /dev/null)" ]; then return; fi
     rm -rf "$directory"
-    mkdir -p "$directory/lists/partial" "$directory/cache/partial"
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    if [ -e $keyring ]; then signed="[signed-by=$keyring] "; else signed=; fi
-    echo "deb $signed$1 $2 main" > "$directory/sources.list"
-    options="-o Dir::Etc::SourceList=$directory/sources.list -o Dir::Etc::SourceParts=/dev/null
-        -o Dir::State::Lists=$directory/lists -o Dir::Cache=$directory/cache
-        -o Dir::State::status=/dev/null -o APT::Sandbox::User= -o Acquire::Languages=none
-        -o Acquire::Retries=2 -o Acquire::http::Timeout=20"
+    make_list "$directory" "$1" "$2"
+    options=$(apt_options "$directory")
     # shellcheck disable=SC2086 # a list of options
     (
         cd "$directory" || exit 1

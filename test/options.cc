@@ -83,6 +83,8 @@ constexpr Value values[] = {
      }},
     {"--jobs", 64,
      [](Options& o, const char*, u64 value) noexcept { o.jobs = static_cast<u32>(value); }},
+    {"--progress", 1000000,
+     [](Options& o, const char*, u64 value) noexcept { o.progress_s = static_cast<u32>(value); }},
     {"--timeout", 1000000,
      [](Options& o, const char*, u64 value) noexcept { o.timeout_s = static_cast<u32>(value); }},
 };
@@ -148,11 +150,12 @@ void print_help(const Options& options) noexcept {
         "Runs Oxbow's tests, each in a process of its own. Exits with 0 only if none failed.\n\n"
         "  --filter=NAMES   run these only: names separated by commas; * and ? stand for any\n"
         "                   characters and for one; a name that no test has in full is looked\n"
-        "                   for inside the names\n"
+        "                   for inside the names; one with a - in front is left out\n"
         "  --list           print the names of the tests that would run\n"
         "  --seed=N         the seed of tests that draw random numbers\n"
         "  --jobs=N         tests at a time, 1 to 64 (default: two for each CPU)\n"
         "  --timeout=S      seconds that a test may take (default: 60; 0: as long as it likes)\n"
+        "  --progress=S     say every S seconds how far the run has come (default: 0, never)\n"
         "  --verbose, -v    print every test and what it printed\n"
         "  --tap            print results in the Test Anything Protocol\n"
         "  --ctest          print a CTest script that runs each test by its name\n"
@@ -219,14 +222,20 @@ namespace {
     return false;
 }
 
+/// What becomes of the tests that a pattern takes.
+struct Selecting {
+    bool hidden; ///< are they looked at, too
+    bool takes;  ///< into what runs, or out of it
+};
+
 [[nodiscard]] u32 select_matching(const Cases& cases, const char* pattern,
                                   bool (*matches)(const char* name, const char* pattern),
-                                  bool hidden) noexcept {
+                                  Selecting selecting) noexcept {
     u32 found = 0;
     for (Case& test : cases) {
-        const bool allowed = !test.entry->hidden || hidden;
+        const bool allowed = !test.entry->hidden || selecting.hidden;
         if (allowed && matches(name_of(test).text(), pattern)) {
-            test.selected = true;
+            test.selected = selecting.takes;
             ++found;
         }
     }
@@ -234,34 +243,44 @@ namespace {
 }
 
 /// One pattern of the filter. How many tests it takes.
-[[nodiscard]] u32 select_pattern(const Cases& cases, const char* pattern, bool hidden) noexcept {
+[[nodiscard]] u32 select_pattern(const Cases& cases, const char* pattern,
+                                 Selecting selecting) noexcept {
     if (has_wildcard(pattern)) {
         return select_matching(
             cases, pattern,
-            [](const char* name, const char* glob) { return matches_glob(glob, name); }, hidden);
+            [](const char* name, const char* glob) { return matches_glob(glob, name); }, selecting);
     }
     const u32 exact = select_matching(
         cases, pattern, [](const char* name, const char* whole) { return text_equal(name, whole); },
-        hidden);
-    return exact != 0 ? exact : select_matching(cases, pattern, contains, hidden);
+        selecting);
+    return exact != 0 ? exact : select_matching(cases, pattern, contains, selecting);
+}
+
+void select_all(const Cases& cases) noexcept {
+    for (Case& test : cases) {
+        test.selected = !test.entry->hidden;
+    }
 }
 
 int apply_filter(const Options& options, const Cases& cases) noexcept {
-    if (options.filter == nullptr) {
-        for (Case& test : cases) {
-            test.selected = !test.entry->hidden;
-        }
+    const char* at = options.filter;
+    if (at == nullptr || *at == '-') {
+        select_all(cases); // a filter that begins with what it leaves out takes all else
+    }
+    if (at == nullptr) {
         return 0;
     }
-    const char* at = options.filter;
     while (*at != '\0') {
         Message pattern;
         for (; *at != '\0' && *at != ','; ++at) {
             pattern.add(*at);
         }
         at += *at == ',' ? 1 : 0;
-        if (pattern.length() != 0 && select_pattern(cases, pattern.text(), options.hidden) == 0) {
-            return complain(options, "no test matches ", pattern.text());
+        const char* text = pattern.text();
+        const Selecting selecting = {.hidden = options.hidden, .takes = *text != '-'};
+        text += *text == '-' ? 1 : 0;
+        if (*text != '\0' && select_pattern(cases, text, selecting) == 0) {
+            return complain(options, "no test matches ", text);
         }
     }
     return 0;

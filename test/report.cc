@@ -109,6 +109,12 @@ void report_start(const Options& options, const Cases& cases, u32 jobs) noexcept
     write_text(1, line);
 }
 
+void report_progress(const Cases& cases, const Totals& totals) noexcept {
+    Message line;
+    line.add("# ").add_decimal(totals.passed + totals.failed + totals.skipped).add(" of ");
+    write_text(1, line.add_decimal(cases.selected).add(" tests have ended\n"));
+}
+
 void report_case(const Options& options, const Case& test, const char* why,
                  i32 output_fd) noexcept {
     if (options.tap) {

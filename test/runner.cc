@@ -519,6 +519,7 @@ int Runner::run() noexcept {
         return 2;
     }
     const u64 started_ns = now_ns();
+    u64 progress_ns = started_ns + options_.progress_s * ns_per_s;
     report_start(options_, cases_, jobs_);
     Case* next = cases_.begin();
     while (next != cases_.end() || running_ != 0) {
@@ -532,6 +533,10 @@ int Runner::run() noexcept {
         }
         if (running_ != 0) {
             wait();
+        }
+        if (options_.progress_s != 0 && now_ns() >= progress_ns) {
+            report_progress(cases_, totals_);
+            progress_ns += options_.progress_s * ns_per_s;
         }
         if (interrupted_by_ != 0) {
             interrupt_all();

@@ -58,6 +58,7 @@ struct Options {
     bool hidden = false;
     u32 jobs = 0;       ///< 0: two for each CPU
     u32 timeout_s = 60; ///< 0: none
+    u32 progress_s = 0; ///< 0: never
 };
 
 /// 0, or the exit status of a program that was called wrongly; the reason is printed.
@@ -105,6 +106,8 @@ struct Totals {
 };
 
 void report_start(const Options& options, const Cases& cases, u32 jobs) noexcept;
+
+void report_progress(const Cases& cases, const Totals& totals) noexcept;
 
 /// One test has ended. `why` says what its own output does not (a crash, a hang), or is empty;
 /// `output_fd` is what it printed, or -1.

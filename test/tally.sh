@@ -66,6 +66,13 @@ skip() {
     skipped=$((skipped + 1))
 }
 
+# count PASSED FAILED SKIPPED: adds what was no step.
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    skipped=$((skipped + $3))
+}
+
 # summary: what failed, the last line, and the exit status.
 summary() {
     printf '\n== all steps, in %s s\n' $(($(date +%s) - started))

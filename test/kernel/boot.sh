@@ -1,0 +1,57 @@
+#!/bin/sh
+# boot.sh KERNEL MACHINE PROGRAM [ARGUMENT...]: boots KERNEL in QEMU with nothing but the static test
+# PROGRAM as its first process, which gets the arguments, and prints the console. MACHINE is a name of
+# the table below. MEMORY is in MiB, CPUS their number, SECONDS_MAX when it is given up, APPEND further
+# words of the kernel's command line (test/init.h), DEVICES further arguments of QEMU.
+#
+# Exits with the program's status; with 125 where its last line (oxbow-init: status N) did not come,
+# whatever QEMU says: it ends with 0 after a panic, too. 126: QEMU is not installed.
+set -u
+: "${MEMORY:=2048}" "${CPUS:=1}" "${SECONDS_MAX:=600}" "${APPEND:=}" "${DEVICES:=}"
+kernel=$1
+machine=$2
+program=$3
+shift 3
+
+# What the program tells QEMU is QEMU's status, on machines that have a way.
+debug_exit='-device isa-debug-exit,iobase=0xf4,iosize=4'
+semihosting='-semihosting-config enable=on,userspace=on,target=native'
+case "$machine" in
+x86_64) qemu="qemu-system-x86_64 -M q35 -cpu max $debug_exit" console=ttyS0 ;;
+i386) qemu="qemu-system-i386 -M q35 -cpu max $debug_exit" console=ttyS0 ;;
+aarch64) qemu="qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on $semihosting" console=ttyAMA0 ;;
+arm) qemu="qemu-system-arm -M virt -cpu cortex-a15 $semihosting" console=ttyAMA0 ;;
+riscv64) qemu="qemu-system-riscv64 -M virt -cpu rv64 $semihosting" console=ttyS0 ;;
+s390x) qemu='qemu-system-s390x -M s390-ccw-virtio -cpu max' console=ttysclp0 ;;
+ppc64le) qemu='qemu-system-ppc64 -M pseries -cpu power9' console=hvc0 ;;
+*)
+    echo "boot.sh: no machine $machine: x86_64, i386, aarch64, arm, riscv64, s390x or ppc64le" >&2
+    exit 2
+    ;;
+esac
+for tool in "${qemu%% *}" cpio; do
+    command -v "$tool" > /dev/null || {
+        echo "boot.sh: $tool is not installed" >&2
+        exit 126
+    }
+done
+for file in "$kernel" "$program"; do
+    [ -r "$file" ] || {
+        echo "boot.sh: $file cannot be read" >&2
+        exit 2
+    }
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+cp "$program" "$work/init" && chmod 755 "$work/init" || exit 2
+(cd "$work" && echo init | cpio -o -H newc > initramfs 2> /dev/null) || exit 2
+
+# shellcheck disable=SC2086 # lists of arguments
+timeout -k 5 "$SECONDS_MAX" $qemu -nodefaults -no-reboot -display none -serial stdio \
+    -m "$MEMORY" -smp "$CPUS" -kernel "$kernel" -initrd "$work/initramfs" $DEVICES -append \
+    "console=$console quiet panic=-1 mitigations=off cryptomgr.notests OXBOW_EXIT=qemu $APPEND -- $*" \
+    < /dev/null 2>&1 | tr -d '\r' | tee "$work/console"
+status=$(sed -n 's/^oxbow-init: status \([0-9]*\)$/\1/p' "$work/console" | tail -n 1)
+exit "${status:-125}"

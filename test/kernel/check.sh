@@ -1,0 +1,116 @@
+#!/bin/sh
+# check.sh: `make check-kernel`. Boots kernels in QEMU with the static test program as the first and only
+# process and prints what passed, failed and was skipped on each; the consoles, the results and the
+# table (table.md, table.tap) stay in $BUILD/kernel.
+#
+#   KERNELS=core       the names of set `core` in kernels.txt (the default); all: every one; or names
+#   KERNEL=FILE        a kernel that somebody has built, of machine ARCH (x86_64, i386, aarch64, arm,
+#                      riscv64, s390x, ppc64le; default: this one)
+#   TESTS=FILTER       the tests to run, as --filter of the test program. The core set leaves out what
+#                      asks the kernel nothing, and what pretends that it is older than it is.
+#   REFUSE=seccomp     io_uring refused by a filter; sysctl: by the administrator
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+: "${BUILD:=build}" "${JOBS:=$(nproc)}" "${KERNELS:=core}" "${KERNEL:=}" "${TESTS:=}" "${REFUSE:=}"
+: "${ARCH:=$(uname -m)}" "${KERNEL_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/oxbow/kernels}"
+. ./test/tally.sh
+mkdir -p "$BUILD/kernel" || exit 2
+out=$(cd "$BUILD/kernel" && pwd)
+core_tests='-harness_*,-prep_*,-deadlines_*,-copy_engine_*,-info_*,-hook_*,-fake_*,-list_*,-fault_*,-differential*,-loop_scale_*,-*/uring_as_*,-*_32768'
+
+names_of() { awk -v set="$1" '/^[^#]/ && (set == "all" || $2 == set) { print $1 }' test/kernel/kernels.txt; }
+
+if [ -n "$KERNEL" ]; then
+    list="given - $ARCH $ARCH"
+elif [ "$KERNELS" = core ]; then
+    : "${TESTS:=$core_tests}"
+    list=
+    names=$(names_of core)
+elif [ "$KERNELS" = all ]; then
+    list=
+    names=$(names_of all)
+else
+    list=
+    names=$KERNELS
+fi
+
+# The lines that are run: name, set, program, machine.
+if [ -z "$list" ]; then
+    for name in $names; do
+        line=$(awk -v name="$name" '$1 == name { print $1, $2, $3, $4 }' test/kernel/kernels.txt)
+        if [ -z "$line" ]; then
+            echo "check.sh: no kernel $name in test/kernel/kernels.txt"
+            exit 2
+        fi
+        list="$list$line
+"
+    done
+fi
+
+# build PROGRAM: makes $out/PROGRAM, the test program of a machine, without what only debuggers read.
+build() {
+    case "$1" in
+    x86_64) prefix='' flags='' ;;
+    i386) prefix=i686-linux-gnu- flags='' ;;
+    aarch64 | riscv64 | s390x) prefix=$1-linux-gnu- flags='' ;;
+    arm) prefix=arm-linux-gnueabihf- flags=-marm ;;
+    thumb) prefix=arm-linux-gnueabihf- flags=-mthumb ;;
+    ppc64le) prefix=powerpc64le-linux-gnu- flags='' ;;
+    *)
+        echo "no program for $1"
+        return 1
+        ;;
+    esac
+    if [ "$1" = "$(uname -m)" ]; then prefix=''; fi
+    command -v "${prefix}g++" > /dev/null || {
+        echo "${prefix}g++ is not installed"
+        return 1
+    }
+    if [ -z "$prefix" ]; then directory=$BUILD; else directory=$BUILD/cross/$1; fi
+    $make BUILD="$directory" CROSS_COMPILE="$prefix" CXX="${prefix}g++" CXXFLAGS="$flags" \
+        "$directory/test/oxbow-test-freestanding" || return
+    "${prefix}strip" -o "$out/$1" "$directory/test/oxbow-test-freestanding"
+}
+
+for program in $(echo "$list" | awk 'NF { print $3 }' | sort -u); do
+    rm -f "$out/$program"
+    step "$program: build" build "$program"
+done
+# In one process, so that each package list is read once.
+if [ -z "$KERNEL" ]; then
+    # shellcheck disable=SC2046,SC2086 # names
+    sh test/kernel/fetch.sh $names > "$out/fetch.log" || cat "$out/fetch.log"
+fi
+
+export KERNEL KERNEL_CACHE TESTS REFUSE
+echo "$list" | awk 'NF { print $1, $3, $4 }' | xargs -P "$JOBS" -n 3 sh test/kernel/one.sh "$out"
+
+number=0
+{
+    echo '| kernel | program | package | passed | failed | skipped | seconds |'
+    echo '|---|---|---|---|---|---|---|'
+} > "$out/table.md"
+: > "$out/table.tap"
+for name in $(echo "$list" | awk 'NF { print $1 }'); do
+    IFS='|' read -r kernel program package good bad none seconds note < "$out/$name.row"
+    number=$((number + 1))
+    echo "| $kernel | $program | $package | $good | $bad | $none | $seconds |" >> "$out/table.md"
+    title="$kernel with $program: $good passed, $bad failed, $none skipped, $seconds s"
+    if [ "$good" = - ]; then
+        skip "$kernel" "$note"
+        echo "ok $number - $kernel # SKIP $note" >> "$out/table.tap"
+    elif [ -n "$note" ] || [ "$bad" != 0 ] || [ "$good" = 0 ]; then
+        echo "FAIL $title${note:+: $note}"
+        grep -a '^FAIL' "$out/$name.log" | head -n 20
+        echo "the console's last lines ($out/$name.log):"
+        tail -n 8 "$out/$name.log" | sed 's/^/    /'
+        echo "not ok $number - $title" >> "$out/table.tap"
+        count "$good" "$((bad + (bad == 0)))" "$none"
+    else
+        echo "ok   $title"
+        echo "ok $number - $title" >> "$out/table.tap"
+        count "$good" 0 "$none"
+    fi
+done
+echo "1..$number" >> "$out/table.tap"
+summary
