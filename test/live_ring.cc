@@ -188,6 +188,15 @@ void register_files(Ring& ring, const i32* fds, u32 count) noexcept {
 }
 
 void register_slots(Ring& ring, u32 count) noexcept {
+    if (!kernel_at_least(5, 19)) { // which brings rsrc_register_sparse
+        i32 empty[8];
+        CHECK_LE(count, 8u);
+        for (i32& fd : empty) {
+            fd = -1;
+        }
+        register_files(ring, empty, count);
+        return;
+    }
     abi::RsrcRegister request = {};
     request.count = count;
     request.flags = abi::rsrc_register_sparse;

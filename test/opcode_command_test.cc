@@ -12,6 +12,7 @@ namespace option = abi::socket_option;
 namespace type = abi::socket_type;
 
 OPERATION_TEST(op_uring_cmd_refusals) {
+    SKIP_BEFORE(5, 19, "commands in a ring");
     const Fd file = make_file();
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::uring_cmd(s, file, 1); }), Errno::eopnotsupp);
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::uring_cmd(s, 9999, 1); }), Errno::ebadf);
@@ -22,6 +23,7 @@ OPERATION_TEST(op_uring_cmd_refusals) {
 
 /// In a ring whose entries have 128 bytes, all commands have.
 TEST(op_uring_cmd_in_big_entries) {
+    SKIP_BEFORE(6, 5, "socket commands");
     const NoLeaks no_leaks;
     LiveRing ring({.entries = 4, .flags = abi::setup::sqe128});
     const SocketPair pair = make_tcp_pair();
@@ -168,6 +170,7 @@ OPERATION_TEST(op_socket_tx_timestamp) {
 }
 
 OPERATION_TEST(op_getsockname) {
+    SKIP_BEFORE(5, 19, "commands in a ring");
     const SocketPair pair = make_tcp_pair();
     abi::SocketAddressIn own = {};
     abi::SocketAddressIn peer = {};
@@ -271,6 +274,7 @@ OPERATION_TEST(op_block_discard) {
 }
 
 OPERATION_TEST(op_block_discard_of_a_file) {
+    SKIP_BEFORE(5, 19, "commands in a ring");
     const Fd file = make_file();
     CHECK_ERRNO(run_result(ring,
                            [&](Sqe& s) {

@@ -102,6 +102,8 @@ OPERATION_TEST(op_poll_update_events) {
     queue(ring, 1, [&](Sqe& s) { prep::poll_add(s, pair.near, event::in); });
     submit_all(ring, 1);
     CHECK(is_quiet(ring));
+    // 5.15's io_poll_update leaves a poll that ends by its change without a completion.
+    SKIP_BEFORE(5, 16, "changes of a poll to what holds already");
     // The new events hold already, so the poll ends together with its change.
     queue(ring, 0, [&](Sqe& s) {
         prep::poll_update(s, {.target = 1, .change_events = true, .events = event::out});

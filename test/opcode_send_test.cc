@@ -14,8 +14,9 @@ OPERATION_TEST(op_send) {
     CHECK_READS(pair.far, "plain");
     CHECK_EQ(run_result(ring,
                         [&](Sqe& s) {
-                            prep::send(s, pair.near, "later", 5,
-                                       {.flags = flag::waitall, .poll_first = true});
+                            prep::send(
+                                s, pair.near, "later", 5,
+                                {.flags = flag::waitall, .poll_first = kernel_at_least(5, 19)});
                         }),
              5);
     CHECK_READS(pair.far, "later");

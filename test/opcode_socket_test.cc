@@ -160,6 +160,7 @@ OPERATION_TEST(op_accept_at_once_or_after_a_poll) {
 }
 
 OPERATION_TEST(op_accept_direct) {
+    SKIP_BEFORE(5, 19, "slots that the kernel chooses");
     const BoundSocket listener = make_listener();
     register_slots(ring, 2);
     const Fd clients[3] = {connect_to(listener), connect_to(listener), connect_to(listener)};
@@ -194,6 +195,7 @@ OPERATION_TEST(op_accept_direct) {
 }
 
 OPERATION_TEST(op_accept_multishot) {
+    SKIP_BEFORE(5, 19, "multishot accept");
     const BoundSocket listener = make_listener();
     queue(ring, 1, [&](Sqe& s) {
         prep::accept_multishot(s, listener.fd, {.flags = abi::accept4_flag::cloexec});
@@ -216,6 +218,7 @@ OPERATION_TEST(op_accept_multishot) {
 }
 
 OPERATION_TEST(op_accept_multishot_direct) {
+    SKIP_BEFORE(5, 19, "multishot accept");
     const BoundSocket listener = make_listener();
     register_slots(ring, 2);
     queue(ring, 1, [&](Sqe& s) { prep::accept_multishot_direct(s, listener.fd); });
@@ -262,12 +265,16 @@ OPERATION_TEST(op_connect_accept_local_address) {
     abi::SocketAddressUn address = {};
     address.family = static_cast<u16>(family::local);
     temp_path(address.path);
-    CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::bind(s, listener, &address, sizeof(address)); }),
-             0);
-    CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::listen(s, listener, 4); }), 0);
-    const Fd client(CHECK_OK(run_result(ring, [](Sqe& s) {
-        prep::socket(s, {.family = family::local, .type = type::stream | type::cloexec});
-    })));
+    if (kernel_at_least(6, 11)) {
+        CHECK_EQ(
+            run_result(ring, [&](Sqe& s) { prep::bind(s, listener, &address, sizeof(address)); }),
+            0);
+        CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::listen(s, listener, 4); }), 0);
+    } else {
+        CHECK_OK(kernel::bind(listener, &address, sizeof(address)));
+        CHECK_OK(kernel::listen(listener, 4));
+    }
+    const Fd client(CHECK_OK(kernel::socket(family::local, type::stream | type::cloexec, 0)));
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::connect(s, client, &address, sizeof(address)); }),
              0);
     const Fd accepted(CHECK_OK(run_result(ring, [&](Sqe& s) { prep::accept(s, listener); })));
@@ -276,6 +283,7 @@ OPERATION_TEST(op_connect_accept_local_address) {
 }
 
 OPERATION_TEST(op_tcp_from_socket_to_close) {
+    SKIP_BEFORE(5, 19, "sockets made by a ring");
     const BoundSocket listener = make_listener();
     const Fd fd(CHECK_OK(run_result(ring, [](Sqe& s) { prep::socket(s, tcp); })));
     CHECK_EQ(run_result(ring,

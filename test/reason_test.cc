@@ -119,6 +119,14 @@ const FaultRow fault_rows[] = {
      OptionFault::two_entry_sizes,
      {.flags = setup::sqe128 | setup::sqe_mixed},
      "sqe128 and sqe_mixed"},
+    {"mixed_needs_two_entries",
+     OptionFault::mixed_needs_two,
+     {.entries = 1, .flags = setup::sqe_mixed},
+     "sqe_mixed needs 2 entries"},
+    {"mixed_needs_two_completions",
+     OptionFault::mixed_needs_two,
+     {.entries = 1, .completion_entries = 1, .flags = setup::cqe_mixed},
+     "cqe_mixed 2 completion_entries"},
     {"rewind_needs_no_array",
      OptionFault::rewind_needs_no_array,
      {.flags = setup::sq_rewind, .preferred_flags = 0},
@@ -159,11 +167,14 @@ VARIANT_TEST(reason_option_fault, fault_rows) {
 }
 
 TEST(reason_rows_cover_every_fault) {
-    u32 fault = 1;
+    u32 fault = 0;
     for (const FaultRow& row : fault_rows) {
-        CHECK_EQ(static_cast<u32>(row.fault), fault++);
+        const u32 now = static_cast<u32>(row.fault);
+        CHECK(now == fault + 1 || (now == fault && fault != 0)); // some have two rows
+        fault = now;
     }
-    CHECK_EQ(fault, static_cast<u32>(OptionFault::memory_not_aligned) + 1);
+    CHECK_EQ(fault, static_cast<u32>(OptionFault::memory_not_aligned));
+    ++fault;
     Line line;
     describe({.stage = Stage::options, .fault = static_cast<OptionFault>(fault)}, line);
     check_line(line, "unknown fault"); // so there is none behind the last row
@@ -353,7 +364,11 @@ TEST(reason_locked_memory) {
         const i32 result = ring.open(RingOptions{}, &reason);
         if (result == 0) {
             ring.close();
-            // From 5.12 on (carried back to some 5.10) they were not, until 6.14.
+            // From 5.12 on (carried back to some 5.10) they were not, until 6.14; and 7.2 does not
+            // charge them again (io_uring.c, io_allocate_scq_urings: "hence no user").
+            if (kernel_at_least(7, 0)) {
+                SKIP("this kernel does not charge rings to RLIMIT_MEMLOCK");
+            }
             SKIP_KERNEL("rings are not charged to RLIMIT_MEMLOCK", 6, 14);
         }
         CHECK_ERRNO(result, Errno::enomem);

@@ -201,7 +201,8 @@ VARIANT_TEST(register_call_passes, expected) {
         CHECK_EQ(recorder.count, row.count);
         CHECK_EQ(recorder.fd, row.without_ring ? -1 : ring->fd());
     }
-    // The same through the registered index, where there is a ring to be named at all.
+    // The same with a registered ring. Its index is for io_uring_enter alone until 6.3.
+    SKIP_BEFORE(5, 18, "registered rings");
     CHECK_OK(ring->register_ring_fd());
     const Recorder recorder;
     CHECK_OK(row.call(*ring, arguments));
@@ -210,6 +211,9 @@ VARIANT_TEST(register_call_passes, expected) {
     if (row.without_ring) {
         CHECK_EQ(recorder.operation, static_cast<u32>(row.operation));
         CHECK_EQ(recorder.fd, -1);
+    } else if (!kernel_at_least(6, 3)) {
+        CHECK_EQ(recorder.operation, static_cast<u32>(row.operation));
+        CHECK_EQ(recorder.fd, ring->fd());
     } else {
         CHECK_EQ(recorder.operation,
                  static_cast<u32>(row.operation) | abi::register_use_registered_ring);

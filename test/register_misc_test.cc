@@ -200,11 +200,15 @@ TEST(register_restrictions_forbid_the_rest) {
     Sqe& with_flag = need_sqe(*ring);
     prep::nop(with_flag);
     prep::async(with_flag);
+    with_flag.user_data = 1;
     CHECK_EQ(CHECK_OK(ring->submit_and_wait(2)), 2);
     Cqe cqes[2];
     CHECK_EQ(ring->copy(cqes, 2), 2u);
-    CHECK_EQ(cqes[0].result, 0);
-    CHECK_ERRNO(cqes[1].result, Errno::eacces);
+    // 5.10 and 6.1 post a refusal at once, but what succeeded at the end of the submission.
+    const u32 refused = cqes[0].user_data == 1 ? 0 : 1;
+    CHECK(refused == 1 || !kernel_at_least(6, 12));
+    CHECK_EQ(cqes[1 - refused].result, 0);
+    CHECK_ERRNO(cqes[refused].result, Errno::eacces);
     abi::Probe probe;
     CHECK_OK(register_probe(*ring, probe));
     CHECK_ERRNO(register_files_sparse(*ring, 1), Errno::eacces);
@@ -538,6 +542,7 @@ TEST(register_zcrx_is_refused_without_a_card) {
     TestRing plain;
     abi::ZcrxIfqRegister request = {};
     CHECK_ERRNO(register_zcrx_queue(*plain, request), Errno::einval);
+    SKIP_BEFORE(6, 1, "rings with deferred work");
     TestRing ring(8, abi::setup::single_issuer | abi::setup::defer_taskrun | abi::setup::cqe32);
     // The loopback is a network interface, but not one with queues to give away.
     abi::RegionDescriptor region = {};

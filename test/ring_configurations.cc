@@ -38,6 +38,11 @@ ConfiguredRing::~ConfiguredRing() {
     attached_to_.close();
 }
 
+i32 nop_result(const Ring& ring) noexcept {
+    const bool is_polled = (ring.setup_flags() & abi::setup::iopoll) != 0;
+    return is_polled && !kernel_at_least(5, 19) ? -Errno::einval : 0;
+}
+
 Sqe& need_sqe(Ring& ring) noexcept {
     Sqe* sqe = ring.get_sqe();
     if (sqe == nullptr) {

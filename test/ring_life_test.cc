@@ -28,11 +28,13 @@ constexpr abi::Timespec an_hour = {3600, 0};
 struct ClosedRow {
     const char* name;
     u32 flags;
+    u32 first_major;
+    u32 first_minor;
 };
 constexpr ClosedRow closed[] = {
-    {"plain", 0},
-    {"defer_taskrun", abi::setup::single_issuer | abi::setup::defer_taskrun},
-    {"sqpoll", abi::setup::sqpoll},
+    {"plain", 0, 5, 1},
+    {"defer_taskrun", abi::setup::single_issuer | abi::setup::defer_taskrun, 6, 1},
+    {"sqpoll", abi::setup::sqpoll, 5, 11},
 };
 
 VARIANT_TEST(life_close_ends_what_is_in_flight, closed) {
@@ -44,7 +46,9 @@ VARIANT_TEST(life_close_ends_what_is_in_flight, closed) {
     BoundSocket listener = make_listener();
     static char got[3][8];
     Ring ring;
-    CHECK_OK(ring.open({.entries = 16, .flags = row.flags, .sq_thread_idle_ms = 1}));
+    const i32 opened = ring.open({.entries = 16, .flags = row.flags, .sq_thread_idle_ms = 1});
+    SKIP_IF_MISSING(opened != -Errno::einval, row.first_major, row.first_minor, row.name);
+    CHECK_OK(opened);
     const i32 fds[1] = {direct.near};
     register_files(ring, fds, 1);
     queue(ring, 1, [&](Sqe& s) { prep::recv(s, receiving.near, got[0], 8); });
@@ -57,7 +61,13 @@ VARIANT_TEST(life_close_ends_what_is_in_flight, closed) {
         prep::recv(s, 0, got[2], 8);
         prep::fixed_file(s);
     });
-    queue(ring, 5, [&](Sqe& s) { prep::accept_multishot(s, listener.fd); });
+    queue(ring, 5, [&](Sqe& s) {
+        if (kernel_at_least(5, 19)) {
+            prep::accept_multishot(s, listener.fd);
+        } else {
+            prep::accept(s, listener.fd);
+        }
+    });
     queue(ring, 6, [&](Sqe& s) { prep::timeout(s, &an_hour); });
     CHECK_EQ(CHECK_OK(ring.submit()), 6);
     CHECK_OK(ring.wait_for_sq_room());
@@ -217,10 +227,12 @@ TEST(life_wait_is_woken_by_another_thread) {
 struct WatchedRow {
     const char* name;
     u32 flags;
+    u32 first_major;
+    u32 first_minor;
 };
 constexpr WatchedRow watched[] = {
-    {"plain", 0},
-    {"coop_taskrun", abi::setup::coop_taskrun},
+    {"plain", 0, 5, 1},
+    {"coop_taskrun", abi::setup::coop_taskrun, 5, 19},
 };
 
 [[nodiscard]] Fd watch(const Ring& ring) noexcept {
@@ -241,6 +253,7 @@ constexpr WatchedRow watched[] = {
 }
 
 VARIANT_TEST(life_ring_inside_epoll, watched) {
+    SKIP_BEFORE(row.first_major, row.first_minor, row.name);
     const NoLeaks no_leaks;
     LiveRing ring({.entries = 4, .flags = row.flags});
     const Fd epoll = watch(*ring);

@@ -37,7 +37,7 @@ RING_TEST(ring_round_trip) {
     const Cqe* const cqe = ring.peek();
     CHECK(cqe != nullptr);
     CHECK_EQ(cqe->user_data, 42u);
-    CHECK_EQ(cqe->result, 0);
+    CHECK_EQ(cqe->result, nop_result(ring));
     ring.seen(cqe);
     CHECK(ring.peek() == nullptr);
     CHECK_EQ(ring.cq_ready(), 0u);
@@ -132,6 +132,7 @@ RING_TEST(ring_refuses_entries_when_full) {
 }
 
 RING_TEST(ring_keeps_order_over_many_wraps) {
+    const i32 result = nop_result(ring);
     u64 queued = 0;
     u64 next = 0;
     Random random;
@@ -140,9 +141,9 @@ RING_TEST(ring_keeps_order_over_many_wraps) {
         for (u32 i = 0; i < batch; ++i) {
             queue_nop(ring, queued++);
         }
-        reap(ring, batch, [&next](const Cqe& cqe) noexcept {
+        reap(ring, batch, [&next, result](const Cqe& cqe) noexcept {
             CHECK_EQ(cqe.user_data, next);
-            CHECK_EQ(cqe.result, 0);
+            CHECK_EQ(cqe.result, result);
             ++next;
         });
     }
@@ -205,7 +206,10 @@ RING_TEST(ring_advances_in_batches) {
 }
 
 RING_TEST(ring_reserve_keeps_a_chain_whole) {
-    const u32 chain = ring.sq_entries() == 1 ? 1 : 3;
+    if (nop_result(ring) != 0) { // and one that fails cancels the rest of its chain
+        SKIP_BEFORE(5, 19, "no-ops in a ring that polls");
+    }
+    const u32 chain = ring.sq_entries() < 3 ? ring.sq_entries() : 3;
     CHECK_ERRNO(ring.reserve(ring.sq_entries() + 1), Errno::einval);
     constexpr u32 rounds = 20;
     const auto name = [](u32 round, u32 place) noexcept { return u64{round} * 4 + place; };
@@ -279,6 +283,9 @@ RING_TEST(ring_wait_that_times_out_has_submitted) {
 }
 
 RING_TEST(ring_drains_and_links) {
+    if (nop_result(ring) != 0) { // and one that fails cancels the rest of its chain
+        SKIP_BEFORE(5, 19, "no-ops in a ring that polls");
+    }
     static constexpr i32 failing = -Errno::eio;
     u32 first = 0;
     CHECK_OK(ring.reserve(1));

@@ -123,7 +123,11 @@ VARIANT_TEST(overflow_while_submitting, rings) {
     const NoLeaks no_leaks;
     Ring ring;
     open_small(ring, row);
+    // Before 6.1 ("io_uring: fix CQE reordering") a new completion takes a free slot although older
+    // ones still wait for it.
+    const bool keeps_order = kernel_at_least(6, 1);
     Random random;
+    bool seen[2000] = {};
     u64 queued = 0;
     u64 reaped = 0;
     Cqe cqes[3];
@@ -136,7 +140,10 @@ VARIANT_TEST(overflow_while_submitting, rings) {
         for (u32 batch = random.below(6); batch != 0; --batch) {
             const u32 count = ring.copy(cqes, 3);
             for (u32 i = 0; i < count; ++i) {
-                CHECK_EQ(cqes[i].user_data, reaped);
+                CHECK_LT(cqes[i].user_data, queued);
+                CHECK(!seen[cqes[i].user_data]);
+                CHECK(!keeps_order || cqes[i].user_data == reaped);
+                seen[cqes[i].user_data] = true;
                 ++reaped;
             }
         }

@@ -64,7 +64,8 @@ struct PollUpdate {
 
 /// Changes a poll in flight; ends with 0. The poll itself posts nothing, unless its new events hold
 /// already. Errors as poll_remove; -ECANCELED is what the poll ends with where it could not be
-/// armed again. 5.13.
+/// armed again. 5.13; before 5.16 a one-shot poll whose new events hold already is forgotten by the
+/// kernel, and never completes.
 inline void poll_update(abi::Sqe& sqe, const PollUpdate& update) noexcept {
     detail::start(sqe, abi::Opcode::poll_remove, -1);
     sqe.addr = update.target;

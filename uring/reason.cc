@@ -79,6 +79,9 @@ void add_errno(Text& text, i32 error) noexcept {
         return "cqe32 and cqe_mixed exclude each other";
     case OptionFault::two_entry_sizes:
         return "sqe128 and sqe_mixed exclude each other";
+    case OptionFault::mixed_needs_two:
+        return "sqe_mixed needs 2 entries at least, and cqe_mixed 2 completion_entries: a big one "
+               "takes two";
     case OptionFault::rewind_needs_no_array:
         return "sq_rewind works only together with no_sqarray";
     case OptionFault::rewind_with_sqpoll:
@@ -230,8 +233,10 @@ void explain_memory(const Refusal& r) noexcept {
     if (limit >= r.reason.needed_bytes) {
         r.text.add(", which all rings of this user share (closed ones a little longer)");
     }
-    r.text.add("; raise it (ulimit -l, LimitMEMLOCK= of systemd), or ask for fewer entries "
-               "(entries_min). Linux before 5.12 and from 6.14 on counts rings as locked memory");
+    r.text.add(
+        "; raise it (ulimit -l, LimitMEMLOCK= of systemd), or ask for fewer entries "
+        "(entries_min). Linux before 5.12 counts rings as locked memory, and so does Linux from "
+        "6.14 on, but not 7.2");
 }
 
 /// Names the flags that this kernel lacks, each with the release that brings it.

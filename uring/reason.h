@@ -38,6 +38,7 @@ enum class OptionFault : u8 {
     hybrid_needs_iopoll,   ///< hybrid_iopoll without iopoll
     two_completion_sizes,  ///< cqe32 with cqe_mixed
     two_entry_sizes,       ///< sqe128 with sqe_mixed
+    mixed_needs_two,       ///< sqe_mixed or cqe_mixed with a queue of one slot
     rewind_needs_no_array, ///< sq_rewind without no_sqarray
     rewind_with_sqpoll,    ///< sq_rewind with sqpoll
     attach_needs_fd,       ///< attach_wq without attach_wq_fd

@@ -252,7 +252,8 @@ class Ring : public RingOperations<Ring> {
     /// Lets the kernel post what it holds back: overflowed completions, task work, polled I/O.
     [[nodiscard]] i32 get_events() noexcept;
 
-    /// Completions wait inside the kernel for room in the queue (FEAT_NODROP, 5.5).
+    /// Completions wait inside the kernel for room in the queue (FEAT_NODROP, 5.5). Before 6.1
+    /// newer ones may overtake them.
     [[nodiscard]] bool overflowed() const noexcept {
         return (load_relaxed(sq_.shared_flags) & abi::sq_flag::cq_overflow) != 0;
     }

@@ -63,16 +63,18 @@ constexpr u32 known_flags = (setup::sq_rewind << 1) - 1;
     if (options.entries > abi::entries_max && !clamps) {
         return OptionFault::too_many_entries;
     }
-    if (options.completion_entries == 0) {
-        return OptionFault::none;
-    }
     if (options.completion_entries > abi::completion_entries_max && !clamps) {
         return OptionFault::too_many_completions;
     }
     // The kernel compares after rounding up: 3 entries take 4 completions.
     const RingLayout layout = layout_of(options);
-    return layout.cq_entries < layout.sq_entries ? OptionFault::too_few_completions
-                                                 : OptionFault::none;
+    if (layout.cq_entries < layout.sq_entries) {
+        return OptionFault::too_few_completions;
+    }
+    // The kernel answers EOVERFLOW (io_uring.c, rings_size), which says nothing of the kind.
+    const bool one_entry = layout.sq_entries < 2 && any_of(options.flags, setup::sqe_mixed);
+    const bool one_completion = layout.cq_entries < 2 && any_of(options.flags, setup::cqe_mixed);
+    return one_entry || one_completion ? OptionFault::mixed_needs_two : OptionFault::none;
 }
 
 [[nodiscard]] OptionFault fault_of_memory(const RingOptions& options) noexcept {
