@@ -569,6 +569,10 @@ constexpr Comparison control_rows[] = {
     SAME(abi::audit_machine, AUDIT_ARCH_ARM),
 #elif defined(__riscv)
     SAME(abi::audit_machine, AUDIT_ARCH_RISCV64),
+#elif defined(__s390x__)
+    SAME(abi::audit_machine, AUDIT_ARCH_S390X),
+#elif defined(__powerpc64__)
+    SAME(abi::audit_machine, AUDIT_ARCH_PPC64LE),
 #endif
     SAME_SIZE(abi::SockFilter, sock_filter),
     SAME_FIELD(abi::SockFilter, code, sock_filter, code),
