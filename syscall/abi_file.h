@@ -369,6 +369,17 @@ inline constexpr u32 block_device_bytes = sizeof(long) == 8 ? 0x80081272 : 0x800
 #endif
 } // namespace file_ioctl
 
+/// Commands of ioctl on the first side of a terminal pair, /dev/ptmx.
+namespace terminal_ioctl {
+#if defined(__powerpc64__)
+inline constexpr u32 lock = 0x80045431; ///< TIOCSPTLCK, i32*: whether the other may not be opened
+inline constexpr u32 open_peer = 0x20005441; ///< TIOCGPTPEER, open_flag: the other side
+#else
+inline constexpr u32 lock = 0x40045431;  ///< TIOCSPTLCK, i32*: whether the other may not be opened
+inline constexpr u32 open_peer = 0x5441; ///< TIOCGPTPEER, open_flag: the other side
+#endif
+} // namespace terminal_ioctl
+
 /// What getdents64 writes, one after another, each `record_bytes` long: struct linux_dirent64.
 struct DirectoryEntry {
     u64 inode;

@@ -91,10 +91,19 @@ inline constexpr i32 incoming_cpu = 49;
 inline constexpr i32 incoming_napi_id = 56;
 inline constexpr i32 cookie = 57;
 inline constexpr i32 zerocopy = 60;
-inline constexpr i32 timestamp_ns = 64;     ///< SO_TIMESTAMPNS_NEW, Timespec
-inline constexpr i32 timestamping = 65;     ///< SO_TIMESTAMPING_NEW
-inline constexpr i32 receive_timeout = 66;  ///< SO_RCVTIMEO_NEW, SocketTimeval
-inline constexpr i32 send_timeout = 67;     ///< SO_SNDTIMEO_NEW, SocketTimeval
+inline constexpr i32 timestamp_ns = 64; ///< SO_TIMESTAMPNS_NEW, Timespec
+inline constexpr i32 timestamping = 65; ///< SO_TIMESTAMPING_NEW
+
+// SocketTimeval. Where `long` has 64 bits, that is what the first numbers (SO_RCVTIMEO_OLD) take
+// too, and they are known to every kernel and emulator.
+#if defined(__powerpc64__)
+inline constexpr i32 receive_timeout = 18;
+inline constexpr i32 send_timeout = 19;
+#else
+inline constexpr i32 receive_timeout = sizeof(long) == 8 ? 20 : 66; ///< 66: SO_RCVTIMEO_NEW
+inline constexpr i32 send_timeout = sizeof(long) == 8 ? 21 : 67;    ///< 67: SO_SNDTIMEO_NEW
+#endif
+
 inline constexpr i32 prefer_busy_poll = 69; ///< 5.11
 inline constexpr i32 peer_pidfd = 77;       ///< 6.5
 } // namespace socket_option

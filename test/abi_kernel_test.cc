@@ -169,6 +169,8 @@ constexpr Comparison file_rows[] = {
     SAME(abi::memfd_flag::exec, MFD_EXEC),
 #endif
     SAME(abi::file_ioctl::fionread, FIONREAD),
+    SAME(abi::terminal_ioctl::lock, TIOCSPTLCK),
+    SAME(abi::terminal_ioctl::open_peer, TIOCGPTPEER),
     SAME(abi::file_ioctl::fionbio, FIONBIO),
     SAME(abi::file_ioctl::ficlone, FICLONE),
     SAME(abi::file_ioctl::block_sector_bytes, BLKSSZGET),

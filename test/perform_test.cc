@@ -63,8 +63,12 @@ TEST(perform_knows_every_kind) {
                                ? perform_into(completion, buffer, 64, Patience::none)
                                : perform(completion, Patience::none);
         if (result >= 0) { // socket 0 is not made, nop is done
+            const bool has_no_pieces = completion.kind == Kind::recvmsg_multishot ||
+                                       completion.kind == Kind::readv ||
+                                       completion.kind == Kind::writev;
             CHECK(completion.kind == Kind::nop || completion.kind == Kind::futex_wake ||
-                  completion.kind == Kind::madvise);
+                  completion.kind == Kind::madvise ||
+                  (has_no_pieces && is_emulated())); // for which qemu makes no call
             continue;
         }
         const bool loops_own =
