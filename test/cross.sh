@@ -6,7 +6,8 @@
 # arm is built in both of its instruction sets, and again at -O0 with frame pointers, where r7
 # holds both the frame and the system-call number.
 set -u
-: "${BUILD:=build}" "${CROSS_TESTS:=arch_*,start_*,memory_*,abi_*,errno_*,text_*,prep_*}"
+: "${BUILD:=build}" "${CROSS_TESTS:=arch_*,start_*,memory_*,abi_*,errno_*,text_*,prep_*,call_pair_*,epoll_*,perform_*}"
+: "${CROSS_LOOP_TESTS:=loop_*/epoll,loop_*/epoll_ms,worker_pool_*,wait_thread_*}"
 . ./test/tally.sh
 frame='-O0 -fno-omit-frame-pointer'
 
@@ -38,7 +39,8 @@ while read -r name prefix package emulator flags; do
     if "$program" --list > /dev/null 2>&1; then
         step "$name: all tests, on this kernel" "$program"
     elif command -v "$emulator" > /dev/null; then
-        step "$name: tests $CROSS_TESTS, in $emulator" "$emulator" "$program" "--filter=$CROSS_TESTS"
+        step "$name: in $emulator" "$emulator" "$program" \
+            "--filter=$CROSS_TESTS,$CROSS_LOOP_TESTS"
     else
         skip "$name: tests" "$emulator is not installed (Debian: qemu-user-static)"
     fi

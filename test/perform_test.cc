@@ -30,6 +30,9 @@ TEST(perform_leaves_to_the_loop) {
 
 /// No kind is forgotten: with arguments of zeros each says something, and not that it is unknown.
 TEST(perform_knows_every_kind) {
+    if (is_emulated() && sizeof(long) == 4) {
+        SKIP("qemu-arm 7.2 ends itself over one of these calls");
+    }
     for (u32 i = 0; i < static_cast<u32>(Kind::count); ++i) {
         Completion completion;
         completion.kind = static_cast<Kind>(i);
