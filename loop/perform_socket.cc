@@ -63,24 +63,43 @@ i32 accept_once(const Completion& operation, Patience patience) noexcept {
     return kernel::accept4(operation.fd, with.address, bytes, flags);
 }
 
-/// connect(2) on a blocking socket, which waits no longer than the kernel can count.
-[[gnu::cold]] i32 connect_briefly(i32 fd, const arguments::Address& to) noexcept {
-    constexpr abi::SocketTimeval least = {0, 1};
-    abi::SocketTimeval former = {};
+/// connect(2) with the shortest send timeout there is, which `option` takes as a Time.
+/// -ENOPROTOOPT, and nothing done: there is no such option.
+template <class Time>
+i32 connect_with(i32 option, i32 fd, const arguments::Address& to) noexcept {
+    constexpr Time least = {0, 1};
+    Time former = {};
     u32 bytes = sizeof(former);
-    const i32 result = kernel::getsockopt(fd, abi::socket_level::socket,
-                                          abi::socket_option::send_timeout, &former, &bytes);
+    const auto set = [option, fd](const Time& time) noexcept {
+        return kernel::setsockopt(fd, abi::socket_level::socket, option, &time, sizeof(time));
+    };
+    i32 result = kernel::getsockopt(fd, abi::socket_level::socket, option, &former, &bytes);
+    if (result >= 0) {
+        result = set(least);
+    }
     if (result < 0) {
         return result;
     }
-    const auto set = [fd](const abi::SocketTimeval& time) noexcept {
-        return kernel::setsockopt(fd, abi::socket_level::socket, abi::socket_option::send_timeout,
-                                  &time, sizeof(time));
-    };
-    (void)set(least);
-    const i32 connected = kernel::connect(fd, to.address, to.bytes);
+    result = kernel::connect(fd, to.address, to.bytes);
     (void)set(former);
-    return connected;
+    return result;
+}
+
+/// connect(2) on a blocking socket, which waits no longer than the kernel can count.
+[[gnu::cold]] i32 connect_briefly(i32 fd, const arguments::Address& to) noexcept {
+    i32 result = connect_with<abi::SocketTimeval>(abi::socket_option::send_timeout, fd, to);
+    if constexpr (sizeof(long) == 4) {
+        // qemu-user 7.2 knows 32-bit machines' first number only, which takes times of 32 bits.
+        struct NarrowTimeval {
+            i32 seconds;
+            i32 microseconds;
+        };
+        constexpr i32 send_timeout_old = 21;
+        if (result == -Errno::enoprotoopt) {
+            result = connect_with<NarrowTimeval>(send_timeout_old, fd, to);
+        }
+    }
+    return result;
 }
 
 [[gnu::cold]] i32 connect_once(const Completion& operation, Patience patience) noexcept {

@@ -4,7 +4,8 @@
 // RWF_NOWAIT and, from 6.18 on, RWF_NOSIGNAL do all of that in one call for nearly everything.
 // Where the kernel refuses one of them the descriptor may be a socket, for which recvmsg and
 // sendmsg have always had such flags; else a plain call is made, where that does not wait
-// (Patience), for pipes with the signal blocked.
+// (Patience), for pipes with the signal blocked. Where the very calls that take flags are missing,
+// that is so for everything.
 #include "../syscall/atomic.h"
 #include "../syscall/call_file.h"
 #include "../syscall/call_process.h"
@@ -20,28 +21,65 @@ namespace {
 /// Whether a pipe has refused RWF_NOSIGNAL: then the kernel is older, and is not asked again.
 constinit u8 nosignal_is_missing = 0;
 
+/// Whether preadv2 and pwritev2 have been missing: then they are not called again.
+constinit u8 flags_are_missing = 0;
+
 struct Transfer {
     i32 fd;
     bool writes;
+    bool is_plain; ///< of one piece, and not the caller's
     const abi::IoVec* pieces;
     u32 count;
     u32 flags; ///< the caller's
     u64 offset;
 };
 
-/// Until it is not interrupted: whoever begins anew with other flags might never get to an end.
-[[gnu::noinline]] long call(const Transfer& transfer, u32 flags) noexcept {
-    flags |= transfer.flags;
-    for (;;) {
+/// The transfer where the calls that take flags are missing. Every Linux since 4.6 has them, but
+/// qemu-user 7.2 passes them on to none. Flags are refused as a kernel refuses those that it does
+/// not know.
+[[gnu::cold, gnu::noinline]] long call_without_flags(const Transfer& transfer, u32 flags) noexcept {
+    if (flags != 0) {
+        return -Errno::eopnotsupp;
+    }
+    const bool at_position = transfer.offset == abi::current_position;
+    // One piece by itself: of an eventfd and its like, qemu turns the bytes round only there.
+    if (transfer.is_plain && at_position) {
+        const abi::IoVec& piece = *transfer.pieces;
+        return transfer.writes ? kernel::write(transfer.fd, piece.base, piece.bytes)
+                               : kernel::read(transfer.fd, piece.base, piece.bytes);
+    }
+    if (at_position) {
+        return transfer.writes ? kernel::writev(transfer.fd, transfer.pieces, transfer.count)
+                               : kernel::readv(transfer.fd, transfer.pieces, transfer.count);
+    }
+    return transfer.writes
+               ? kernel::pwritev(transfer.fd, transfer.pieces, transfer.count, transfer.offset)
+               : kernel::preadv(transfer.fd, transfer.pieces, transfer.count, transfer.offset);
+}
+
+[[gnu::noinline]] long call_once(const Transfer& transfer, u32 flags) noexcept {
+    if (load_relaxed(&flags_are_missing) == 0) {
         const long result = transfer.writes
                                 ? kernel::pwritev2(transfer.fd, transfer.pieces, transfer.count,
                                                    transfer.offset, flags)
                                 : kernel::preadv2(transfer.fd, transfer.pieces, transfer.count,
                                                   transfer.offset, flags);
-        if (result != -Errno::eintr) {
+        // A file can answer that too (fuse); only the call itself does so without one.
+        if (result != -Errno::enosys || kernel::preadv2(-1, nullptr, 0, 0, 0) == -Errno::ebadf) {
             return result;
         }
+        store_release(&flags_are_missing, u8{1});
     }
+    return call_without_flags(transfer, flags);
+}
+
+/// Until it is not interrupted: whoever begins anew with other flags might never get to an end.
+[[gnu::noinline]] long call(const Transfer& transfer, u32 flags) noexcept {
+    long result;
+    do {
+        result = call_once(transfer, flags | transfer.flags);
+    } while (result == -Errno::eintr);
+    return result;
 }
 
 bool has_position(i32 fd) noexcept {
@@ -225,6 +263,7 @@ i32 detail::step_of_transfer(const Completion& operation, const Buffer& buffer,
     abi::IoVec piece = {buffer.data, buffer.bytes};
     Transfer transfer = {.fd = operation.fd,
                          .writes = false,
+                         .is_plain = true,
                          .pieces = &piece,
                          .count = 1,
                          .flags = 0,
@@ -252,6 +291,7 @@ i32 detail::step_of_transfer(const Completion& operation, const Buffer& buffer,
         transfer.writes = true;
         [[fallthrough]];
     case Kind::readv:
+        transfer.is_plain = false;
         transfer.pieces = with.vector.pieces;
         transfer.count = with.vector.count;
         transfer.flags = with.vector.flags;

@@ -68,8 +68,13 @@ struct EpollParams {
 };
 
 namespace epoll_ioctl {
+#if defined(__powerpc64__)
+inline constexpr u32 set_params = 0x80088a01; ///< 6.9
+inline constexpr u32 get_params = 0x40088a02; ///< 6.9
+#else
 inline constexpr u32 set_params = 0x40088a01; ///< 6.9
 inline constexpr u32 get_params = 0x80088a02; ///< 6.9
+#endif
 } // namespace epoll_ioctl
 
 /// eventfd2.

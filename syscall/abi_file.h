@@ -45,6 +45,11 @@ inline constexpr i32 directory = 040000;
 inline constexpr i32 nofollow = 0100000;
 inline constexpr i32 direct = 0200000;
 inline constexpr i32 large_file = 0400000;
+#elif defined(__powerpc64__)
+inline constexpr i32 directory = 040000;
+inline constexpr i32 nofollow = 0100000;
+inline constexpr i32 large_file = 0200000;
+inline constexpr i32 direct = 0400000;
 #else
 inline constexpr i32 direct = 040000;
 inline constexpr i32 large_file = 0100000; ///< kernel::openat sets it where it is needed
@@ -239,8 +244,13 @@ inline constexpr i32 normal = 0;
 inline constexpr i32 random = 1;
 inline constexpr i32 sequential = 2;
 inline constexpr i32 willneed = 3;
+#if defined(__s390x__)
+inline constexpr i32 dontneed = 6;
+inline constexpr i32 noreuse = 7;
+#else
 inline constexpr i32 dontneed = 4;
 inline constexpr i32 noreuse = 5;
+#endif
 } // namespace fadvice
 
 /// sync_file_range. It makes no metadata durable: sync_file_range(2).
@@ -340,15 +350,35 @@ inline constexpr u32 noexec_seal = 0x8; ///< 6.3
 inline constexpr u32 exec = 0x10;       ///< 6.3
 } // namespace memfd_flag
 
-/// Commands of ioctl on files, pipes and block devices.
+/// Commands of ioctl on files, pipes and block devices. PowerPC numbers the first two, and encodes
+/// the direction of all, in its own way: asm/ioctl.h, asm/ioctls.h.
 namespace file_ioctl {
+#if defined(__powerpc64__)
+inline constexpr u32 fionread = 0x4004667f; ///< i32*: bytes that can be read now
+inline constexpr u32 fionbio = 0x8004667e;  ///< i32*: nonblocking or not
+inline constexpr u32 ficlone = 0x80049409;
+inline constexpr u32 block_sector_bytes = 0x20001268; ///< BLKSSZGET, i32*
+inline constexpr u32 block_device_bytes = 0x40081272; ///< BLKGETSIZE64, u64*
+#else
 inline constexpr u32 fionread = 0x541b; ///< i32*: bytes that can be read now
 inline constexpr u32 fionbio = 0x5421;  ///< i32*: nonblocking or not
 inline constexpr u32 ficlone = 0x40049409;
 inline constexpr u32 block_sector_bytes = 0x1268; ///< BLKSSZGET, i32*
 /// BLKGETSIZE64, u64* although its number carries the size of a machine word.
 inline constexpr u32 block_device_bytes = sizeof(long) == 8 ? 0x80081272 : 0x80041272;
+#endif
 } // namespace file_ioctl
+
+/// Commands of ioctl on the first side of a terminal pair, /dev/ptmx.
+namespace terminal_ioctl {
+#if defined(__powerpc64__)
+inline constexpr u32 lock = 0x80045431; ///< TIOCSPTLCK, i32*: whether the other may not be opened
+inline constexpr u32 open_peer = 0x20005441; ///< TIOCGPTPEER, open_flag: the other side
+#else
+inline constexpr u32 lock = 0x40045431;  ///< TIOCSPTLCK, i32*: whether the other may not be opened
+inline constexpr u32 open_peer = 0x5441; ///< TIOCGPTPEER, open_flag: the other side
+#endif
+} // namespace terminal_ioctl
 
 /// What getdents64 writes, one after another, each `record_bytes` long: struct linux_dirent64.
 struct DirectoryEntry {

@@ -1,6 +1,7 @@
 // Memory mappings: protection, kinds of mapping, advice. Behind a constant stands its first kernel
-// where that is newer than 5.1. These numbers are the same on all five machines.
-// Source: include/uapi/asm-generic/{mman,mman-common}.h, linux/{mman,membarrier}.h.
+// where that is newer than 5.1. These numbers are the same on all machines, but
+// for two on PowerPC. Source: include/uapi/asm-generic/{mman,mman-common}.h, linux/{mman,
+// membarrier}.h, arch/powerpc/include/uapi/asm/mman.h.
 #pragma once
 
 #include "types.h"
@@ -22,8 +23,13 @@ inline constexpr i32 private_ = 0x2;
 inline constexpr i32 shared_validate = 0x3;
 inline constexpr i32 fixed = 0x10;
 inline constexpr i32 anonymous = 0x20;
+#if defined(__powerpc64__)
+inline constexpr i32 noreserve = 0x40;
+inline constexpr i32 locked = 0x80;
+#else
 inline constexpr i32 locked = 0x2000;
 inline constexpr i32 noreserve = 0x4000;
+#endif
 inline constexpr i32 populate = 0x8000;
 inline constexpr i32 nonblock = 0x10000;
 inline constexpr i32 stack = 0x20000;

@@ -301,6 +301,10 @@ inline constexpr u32 audit_machine = 0xc00000b7;
 inline constexpr u32 audit_machine = 0x40000028;
 #elif defined(__riscv)
 inline constexpr u32 audit_machine = 0xc00000f3;
+#elif defined(__s390x__)
+inline constexpr u32 audit_machine = 0x80000016;
+#elif defined(__powerpc64__)
+inline constexpr u32 audit_machine = 0xc0000015;
 #endif
 
 /// One instruction of classic BPF: struct sock_filter.

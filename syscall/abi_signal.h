@@ -6,7 +6,7 @@
 
 namespace oxbow::abi {
 
-/// Signal numbers, the same on all five machines.
+/// Signal numbers, the same on all of our machines.
 namespace signal {
 inline constexpr i32 hup = 1;
 inline constexpr i32 int_ = 2;

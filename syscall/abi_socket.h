@@ -1,7 +1,7 @@
 // Sockets: families, types, options, addresses, messages and their control data. Behind a constant
-// stands its first kernel where that is newer than 5.1. The numbers are the same on all five
-// machines. Source: include/linux/socket.h, include/uapi/asm-generic/socket.h, linux/{in,in6,un,
-// tcp,udp,if,sockios,errqueue}.h.
+// stands its first kernel where that is newer than 5.1. The numbers are the same on all
+// machines but PowerPC. Source: include/linux/socket.h, include/uapi/asm-generic/socket.h,
+// arch/powerpc/include/uapi/asm/{socket,ioctls}.h, linux/{in,in6,un,tcp,udp,if,sockios,errqueue}.h.
 #pragma once
 
 #include "abi_file.h"
@@ -68,9 +68,15 @@ inline constexpr i32 oob_inline = 10;
 inline constexpr i32 priority = 12;
 inline constexpr i32 linger = 13; ///< Linger
 inline constexpr i32 reuse_port = 15;
+#if defined(__powerpc64__)
+inline constexpr i32 receive_low_water = 16;
+inline constexpr i32 pass_credentials = 20;
+inline constexpr i32 peer_credentials = 21; ///< Credentials
+#else
 inline constexpr i32 pass_credentials = 16;
 inline constexpr i32 peer_credentials = 17; ///< Credentials
 inline constexpr i32 receive_low_water = 18;
+#endif
 inline constexpr i32 bind_to_device = 25;
 inline constexpr i32 attach_filter = 26; ///< SockFprog
 inline constexpr i32 accepting = 30;     ///< SO_ACCEPTCONN
@@ -85,10 +91,19 @@ inline constexpr i32 incoming_cpu = 49;
 inline constexpr i32 incoming_napi_id = 56;
 inline constexpr i32 cookie = 57;
 inline constexpr i32 zerocopy = 60;
-inline constexpr i32 timestamp_ns = 64;     ///< SO_TIMESTAMPNS_NEW, Timespec
-inline constexpr i32 timestamping = 65;     ///< SO_TIMESTAMPING_NEW
-inline constexpr i32 receive_timeout = 66;  ///< SO_RCVTIMEO_NEW, SocketTimeval
-inline constexpr i32 send_timeout = 67;     ///< SO_SNDTIMEO_NEW, SocketTimeval
+inline constexpr i32 timestamp_ns = 64; ///< SO_TIMESTAMPNS_NEW, Timespec
+inline constexpr i32 timestamping = 65; ///< SO_TIMESTAMPING_NEW
+
+// SocketTimeval. Where `long` has 64 bits, that is what the first numbers (SO_RCVTIMEO_OLD) take
+// too, and they are known to every kernel and emulator.
+#if defined(__powerpc64__)
+inline constexpr i32 receive_timeout = 18;
+inline constexpr i32 send_timeout = 19;
+#else
+inline constexpr i32 receive_timeout = sizeof(long) == 8 ? 20 : 66; ///< 66: SO_RCVTIMEO_NEW
+inline constexpr i32 send_timeout = sizeof(long) == 8 ? 21 : 67;    ///< 67: SO_SNDTIMEO_NEW
+#endif
+
 inline constexpr i32 prefer_busy_poll = 69; ///< 5.11
 inline constexpr i32 peer_pidfd = 77;       ///< 6.5
 } // namespace socket_option
@@ -392,8 +407,12 @@ inline constexpr i16 running = 0x40;
 
 /// Commands of ioctl on sockets.
 namespace socket_ioctl {
-inline constexpr u32 bytes_readable = 0x541b; ///< SIOCINQ, i32*
-inline constexpr u32 bytes_unsent = 0x5411;   ///< SIOCOUTQ, i32*
+inline constexpr u32 bytes_readable = file_ioctl::fionread; ///< SIOCINQ, i32*
+#if defined(__powerpc64__)
+inline constexpr u32 bytes_unsent = 0x40047473; ///< SIOCOUTQ, i32*
+#else
+inline constexpr u32 bytes_unsent = 0x5411; ///< SIOCOUTQ, i32*
+#endif
 inline constexpr u32 get_interface_flags = 0x8913;
 inline constexpr u32 set_interface_flags = 0x8914;
 inline constexpr u32 get_interface_address = 0x8915;

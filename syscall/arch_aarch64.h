@@ -17,7 +17,9 @@ namespace arch {
 
 inline constexpr bool has_time64_calls = false;
 inline constexpr bool pair_is_aligned = false;
-inline constexpr bool flags_precede_pairs = false;
+inline constexpr bool fadvise_advice_second = false;
+inline constexpr bool sync_range_flags_second = false;
+inline constexpr bool clone_stack_first = false;
 inline constexpr u64 mmap_offset_unit = 1;
 inline constexpr bool signal_action_has_restorer = true;
 inline constexpr bool signal_needs_restorer = false; // the vDSO always has one

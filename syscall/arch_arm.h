@@ -55,7 +55,9 @@ namespace arch {
 
 inline constexpr bool has_time64_calls = true;
 inline constexpr bool pair_is_aligned = true;
-inline constexpr bool flags_precede_pairs = true;
+inline constexpr bool fadvise_advice_second = true;
+inline constexpr bool sync_range_flags_second = true;
+inline constexpr bool clone_stack_first = false;
 inline constexpr u64 mmap_offset_unit = 4096;
 inline constexpr bool signal_action_has_restorer = true;
 inline constexpr bool signal_needs_restorer = true; // a kernel without its signal page exists

@@ -3,13 +3,17 @@
 //   number::<call>         the machine's numbers; a call that it never had is not there
 //   has_time64_calls       `long` is 32 bits: times need the calls with 64 or time64 in their name
 //   pair_is_aligned        a 64-bit argument split into two words starts at an even word
-//   flags_precede_pairs    fadvise64's advice and sync_file_range's flags stand second, not last
+//   fadvise_advice_second  fadvise64's advice stands second, not last
+//   sync_range_flags_second   the same of sync_file_range's flags
+//   clone_stack_first      clone takes the stack before the flags
 //   mmap_offset_unit       the bytes that one unit of mmap's offset stands for
 //   signal_action_has_restorer   the kernel's struct sigaction has a restorer field
 //   signal_needs_restorer  that field must be filled, with `signal_restorer`, and SA_RESTORER set.
 //                          The restorer undoes the frame of a handler with SA_SIGINFO, so set that
 //                          flag too, always: i386 and arm lay out another frame without it
-//   raw(number, words...)  the system call; -4095 to -1 of what it returns is an errno
+//   raw(number, words...)  the system call; -4095 to -1 of what it returns is an errno. mmap has
+//   its
+//                          six words on every machine, whatever the kernel wants of it
 //   clone_call(flags, stack, parent_tid, tls, child_tid)
 //                          clone with one order of arguments. Stack 0 is the caller's own, for a
 //                          child with a copy of this memory: no code can go on, from here, on a new

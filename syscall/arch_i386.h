@@ -52,7 +52,9 @@ namespace arch {
 
 inline constexpr bool has_time64_calls = true;
 inline constexpr bool pair_is_aligned = false;
-inline constexpr bool flags_precede_pairs = false;
+inline constexpr bool fadvise_advice_second = false;
+inline constexpr bool sync_range_flags_second = false;
+inline constexpr bool clone_stack_first = false;
 inline constexpr u64 mmap_offset_unit = 4096;
 inline constexpr bool signal_action_has_restorer = true;
 inline constexpr bool signal_needs_restorer = true; // the kernel may run without a vDSO

@@ -168,7 +168,7 @@ template <class Argument = long>
 
 /// Writes back part of a file; sync_range_flag. `bytes` 0 means to its end.
 [[nodiscard]] inline i32 sync_file_range(i32 fd, u64 offset, u64 bytes, u32 flags) noexcept {
-    if constexpr (arch::flags_precede_pairs) {
+    if constexpr (arch::sync_range_flags_second) {
         return static_cast<i32>(invoke_pair(number::sync_file_range, fd, flags, offset, bytes));
     } else {
         return static_cast<i32>(invoke_pair(number::sync_file_range, fd, offset, bytes, flags));
@@ -177,7 +177,7 @@ template <class Argument = long>
 
 /// fadvice. `bytes` 0 means to the end.
 [[nodiscard]] inline i32 fadvise(i32 fd, u64 offset, u64 bytes, i32 advice) noexcept {
-    if constexpr (arch::flags_precede_pairs) {
+    if constexpr (arch::fadvise_advice_second) {
         return static_cast<i32>(invoke_pair(number::fadvise64, fd, advice, offset, bytes));
     } else {
         return static_cast<i32>(invoke_pair(number::fadvise64, fd, offset, bytes, advice));

@@ -12,7 +12,11 @@ namespace oxbow::kernel {
 /// A child with a copy of this memory: its id here, 0 in the child. No handlers of libc run.
 [[nodiscard]] inline i32 fork() noexcept {
     // Machines disagree on the order of the last two arguments; zeros have none.
-    return invoke_plain(number::clone, abi::signal::chld, 0, 0, 0, 0);
+    if constexpr (arch::clone_stack_first) {
+        return invoke_plain(number::clone, 0, abi::signal::chld, 0, 0, 0);
+    } else {
+        return invoke_plain(number::clone, abi::signal::chld, 0, 0, 0, 0);
+    }
 }
 
 /// A child as `arguments` say: its id here, 0 in the child. Without a stack of its own only: the

@@ -144,7 +144,11 @@ enum class Errno : i32 {
     eftype = 134, ///< in 7.2
 
     ewouldblock = eagain, ///< the same on Linux
-    edeadlock = edeadlk,  ///< the same on these machines
+#if defined(__powerpc64__)
+    edeadlock = 58, ///< here alone a number of its own, and a program is as good as never told it
+#else
+    edeadlock = edeadlk, ///< the same on these machines
+#endif
     enotsup = eopnotsupp, ///< the same on Linux
 };
 

@@ -9,9 +9,9 @@
 extern "C" {
 
 /// -fstack-protector keeps this word on the stack and compares it at the end of functions; start.cc
-/// makes it random. aarch64, arm and riscv64 use it as they are; i386 and x86-64 look in thread
-/// memory that only a C library sets up, so there pass -mstack-protector-guard=global or
-/// -fno-stack-protector.
+/// makes it random. aarch64, arm and riscv64 use it as they are; i386, x86-64 and ppc64le look in
+/// thread memory that only a C library sets up, so there pass -mstack-protector-guard=global or
+/// -fno-stack-protector; s390x has only the latter.
 [[gnu::weak]] constinit oxbow::uptr __stack_chk_guard =
     static_cast<oxbow::uptr>(0x5bd1e995a7c40b00u);
 

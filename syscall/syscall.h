@@ -23,6 +23,10 @@
 #include "arch_arm.h"
 #elif defined(__riscv) && __riscv_xlen == 64
 #include "arch_riscv64.h"
+#elif defined(__s390x__)
+#include "arch_s390x.h"
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && _CALL_ELF == 2
+#include "arch_ppc64le.h"
 #else
 #error "No system calls for this machine yet: add syscall/arch_<cpu>.h and name it here."
 #endif

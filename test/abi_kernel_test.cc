@@ -169,6 +169,8 @@ constexpr Comparison file_rows[] = {
     SAME(abi::memfd_flag::exec, MFD_EXEC),
 #endif
     SAME(abi::file_ioctl::fionread, FIONREAD),
+    SAME(abi::terminal_ioctl::lock, TIOCSPTLCK),
+    SAME(abi::terminal_ioctl::open_peer, TIOCGPTPEER),
     SAME(abi::file_ioctl::fionbio, FIONBIO),
     SAME(abi::file_ioctl::ficlone, FICLONE),
     SAME(abi::file_ioctl::block_sector_bytes, BLKSSZGET),
@@ -569,6 +571,10 @@ constexpr Comparison control_rows[] = {
     SAME(abi::audit_machine, AUDIT_ARCH_ARM),
 #elif defined(__riscv)
     SAME(abi::audit_machine, AUDIT_ARCH_RISCV64),
+#elif defined(__s390x__)
+    SAME(abi::audit_machine, AUDIT_ARCH_S390X),
+#elif defined(__powerpc64__)
+    SAME(abi::audit_machine, AUDIT_ARCH_PPC64LE),
 #endif
     SAME_SIZE(abi::SockFilter, sock_filter),
     SAME_FIELD(abi::SockFilter, code, sock_filter, code),

@@ -143,8 +143,9 @@ constexpr Comparison option_rows[] = {
     SAME(abi::socket_option::zerocopy, SO_ZEROCOPY),
     SAME(abi::socket_option::timestamp_ns, SO_TIMESTAMPNS_NEW),
     SAME(abi::socket_option::timestamping, SO_TIMESTAMPING_NEW),
-    SAME(abi::socket_option::receive_timeout, SO_RCVTIMEO_NEW),
-    SAME(abi::socket_option::send_timeout, SO_SNDTIMEO_NEW),
+    SAME(abi::socket_option::receive_timeout,
+         sizeof(long) == 8 ? SO_RCVTIMEO_OLD : SO_RCVTIMEO_NEW),
+    SAME(abi::socket_option::send_timeout, sizeof(long) == 8 ? SO_SNDTIMEO_OLD : SO_SNDTIMEO_NEW),
 #if defined(SO_PREFER_BUSY_POLL)
     SAME(abi::socket_option::prefer_busy_poll, SO_PREFER_BUSY_POLL),
 #endif

@@ -1,12 +1,13 @@
 #!/bin/sh
 # cross.sh [VARIANT...]: for each machine, compiles and links everything that needs no libc with all
-# warnings as errors, compares our system-call numbers with that machine's <sys/syscall.h>, checks
-# symbols and headers, and runs tests: all of them where this kernel runs the program itself (i386 on
+# warnings as errors, compares our system-call numbers, constants and structs with that machine's
+# headers, checks symbols and headers, and runs tests: all of them where this kernel runs the program itself (i386 on
 # x86-64), else those that need no io_uring, which qemu-user does not have.
 # arm is built in both of its instruction sets, and again at -O0 with frame pointers, where r7
 # holds both the frame and the system-call number.
 set -u
-: "${BUILD:=build}" "${CROSS_TESTS:=arch_*,start_*,memory_*,abi_*,errno_*,text_*,prep_*}"
+: "${BUILD:=build}" "${CROSS_TESTS:=arch_*,start_*,memory_*,abi_*,errno_*,text_*,prep_*,call_pair_*,epoll_*,perform_*}"
+: "${CROSS_LOOP_TESTS:=loop_*/epoll,loop_*/epoll_ms,worker_pool_*,wait_thread_*}"
 . ./test/tally.sh
 frame='-O0 -fno-omit-frame-pointer'
 
@@ -17,7 +18,9 @@ arm       arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -marm
 thumb     arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -mthumb
 arm-O0    arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -marm $frame
 thumb-O0  arm-linux-gnueabihf- g++-arm-linux-gnueabihf qemu-arm-static     -mthumb $frame
-riscv64   riscv64-linux-gnu-   g++-riscv64-linux-gnu   qemu-riscv64-static"
+riscv64   riscv64-linux-gnu-   g++-riscv64-linux-gnu   qemu-riscv64-static
+s390x     s390x-linux-gnu-     g++-s390x-linux-gnu     qemu-s390x-static
+ppc64le   powerpc64le-linux-gnu- g++-powerpc64le-linux-gnu qemu-ppc64le-static"
 
 while read -r name prefix package emulator flags; do
     case " $* " in *" $name "* | '  ') ;; *) continue ;; esac
@@ -36,7 +39,8 @@ while read -r name prefix package emulator flags; do
     if "$program" --list > /dev/null 2>&1; then
         step "$name: all tests, on this kernel" "$program"
     elif command -v "$emulator" > /dev/null; then
-        step "$name: tests $CROSS_TESTS, in $emulator" "$emulator" "$program" "--filter=$CROSS_TESTS"
+        step "$name: in $emulator" "$emulator" "$program" \
+            "--filter=$CROSS_TESTS,$CROSS_LOOP_TESTS"
     else
         skip "$name: tests" "$emulator is not installed (Debian: qemu-user-static)"
     fi

@@ -191,6 +191,23 @@ void add_version(Message& text, u32 generation, u32 release) noexcept {
 
 } // namespace
 
+bool is_emulated() noexcept {
+    const HookPause pause;
+    // Of /proc/self/exe qemu tells its program, but not here.
+    char path[256] = {};
+    const long length =
+        kernel::readlinkat(abi::at_fdcwd, "/proc/thread-self/exe", path, sizeof(path) - 1);
+    const char* name = path;
+    for (long i = 0; i < length; ++i) {
+        name = path[i] == '/' ? &path[i + 1] : name;
+    }
+    return __builtin_memcmp(name, "qemu-", 5) == 0;
+}
+
+bool has_transfer_flags() noexcept {
+    return kernel::preadv2(-1, nullptr, 0, 0, 0) != -Errno::enosys;
+}
+
 bool kernel_at_least(u32 first_major, u32 first_minor) noexcept {
     const KernelVersion version = kernel_version();
     return version.generation > first_major ||
@@ -208,6 +225,10 @@ void skip_before(u32 first_major, u32 first_minor, const char* what) noexcept {
 
 void skip_kernel(const char* reason, u32 first_major, u32 first_minor, const Site& site) noexcept {
     Message text;
+    if (is_emulated()) {
+        text.add("qemu-user: ").add(reason);
+        skip(text.text());
+    }
     if (kernel_at_least(first_major, first_minor)) {
         const KernelVersion version = kernel_version();
         text.add("unexpected skip: ").add(reason).add(": this kernel is ");

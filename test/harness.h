@@ -76,6 +76,15 @@ void skip_before(u32 first_major, u32 first_minor, const char* what) noexcept;
 void skip_if_missing(bool present, u32 first_major, u32 first_minor, const char* what,
                      const Site& site) noexcept;
 
+/// Whether this is qemu-user, which answers some calls itself, lacks others, and has this machine's
+/// kernel's version all the same. Tests leave out what it is known to do otherwise: each such place
+/// says what.
+[[nodiscard]] bool is_emulated() noexcept;
+
+/// Whether reads and writes take flags (preadv2, pwritev2): not in qemu-user 7.2, and not where a
+/// test plays a kernel without. Then flags are refused with EOPNOTSUPP.
+[[nodiscard]] bool has_transfer_flags() noexcept;
+
 /// Whether the running kernel calls itself this version or a newer one.
 [[nodiscard]] bool kernel_at_least(u32 first_major, u32 first_minor) noexcept;
 

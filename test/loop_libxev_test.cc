@@ -519,8 +519,6 @@ struct Terminal {
     constexpr i32 no_controlling_terminal = 0400; // O_NOCTTY
     constexpr i32 flags =
         abi::open_flag::read_write | abi::open_flag::cloexec | no_controlling_terminal;
-    constexpr u32 unlock = 0x40045431; // TIOCSPTLCK
-    constexpr u32 open_child = 0x5441; // TIOCGPTPEER, 4.13
     const i32 master = kernel::openat(abi::at_fdcwd, "/dev/ptmx", flags);
     if (master < 0) {
         SKIP("no /dev/ptmx here");
@@ -528,8 +526,8 @@ struct Terminal {
     Terminal terminal;
     terminal.parent = Fd(master);
     const i32 zero = 0;
-    CHECK_OK(kernel::ioctl(master, unlock, &zero));
-    terminal.child = Fd(CHECK_OK(kernel::ioctl(master, open_child, flags)));
+    CHECK_OK(kernel::ioctl(master, abi::terminal_ioctl::lock, &zero));
+    terminal.child = Fd(CHECK_OK(kernel::ioctl(master, abi::terminal_ioctl::open_peer, flags)));
     return terminal;
 }
 

@@ -71,7 +71,7 @@ LOOP_TEST(loop_op_openat2) {
     how.flags = static_cast<u64>(flag::read_only | flag::cloexec);
     const Result result = perform_on(loop, op::openat2(abi::at_fdcwd, names.a, &how));
     if (result.is(Errno::enosys)) {
-        SKIP_BEFORE(5, 6, "openat2");
+        SKIP_KERNEL("openat2", 5, 6);
     }
     const Fd file(CHECK_OK(result.value));
     how.resolve = abi::resolve::beneath;
@@ -159,7 +159,9 @@ LOOP_TEST(loop_op_advice) {
     CHECK_EQ(memory.data()[0], 0); // it is gone
     CHECK_ERRNO(result_of(loop, op::madvise(memory.data() + 1, 1, abi::madvice::dontneed)),
                 Errno::einval);
-    CHECK_ERRNO(result_of(loop, op::madvise(memory.data(), bytes, 9999)), Errno::einval);
+    if (!is_emulated()) { // qemu takes all advice, and follows little of it
+        CHECK_ERRNO(result_of(loop, op::madvise(memory.data(), bytes, 9999)), Errno::einval);
+    }
 }
 
 LOOP_TEST(loop_op_names) {
@@ -303,7 +305,9 @@ LOOP_TEST(loop_op_pipe) {
     i32 none[2] = {-1, -1};
     CHECK_ERRNO(result_of(loop, op::pipe(none, 1)), Errno::einval);
     CHECK_EQ(none[0], -1);
-    CHECK_ERRNO(result_of(loop, op::pipe(nullptr, 0)), Errno::efault);
+    if (!is_emulated()) { // qemu leaves the pipe open
+        CHECK_ERRNO(result_of(loop, op::pipe(nullptr, 0)), Errno::efault);
+    }
 }
 
 LOOP_TEST(loop_op_splice) {

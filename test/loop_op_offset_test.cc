@@ -51,8 +51,10 @@ LOOP_TEST(loop_op_file_vectors) {
     CHECK_BYTES(y, "defg", 4);
     CHECK_EQ(perform_on(loop, op::readv(file, in, 2, 101)).value, 2);
     CHECK_BYTES(x, "bc", 2);
-    CHECK_ERRNO(perform_on(loop, op::readv(file, in, abi::vector_pieces_max + 1)).value,
-                Errno::einval);
+    if (!is_emulated()) { // qemu counts the pieces before it finds that the file is no socket
+        CHECK_ERRNO(perform_on(loop, op::readv(file, in, abi::vector_pieces_max + 1)).value,
+                    Errno::einval);
+    }
 }
 
 LOOP_TEST(loop_op_file_edges) {
@@ -68,7 +70,8 @@ LOOP_TEST(loop_op_file_edges) {
     CHECK_ERRNO(perform_on(loop, op::pwrite(file, got, 4, ~u64{0} - 9)).value, Errno::einval);
     CHECK_EQ(perform_on(loop, op::pread(file, got, 0, 0)).value, 0);
     CHECK_EQ(perform_on(loop, op::pwrite(file, got, 0, 0)).value, 0);
-    CHECK_EQ(perform_on(loop, op::write(file, "dsync", 5, abi::rw_flag::dsync)).value, 5);
+    const i32 written = perform_on(loop, op::write(file, "dsync", 5, abi::rw_flag::dsync)).value;
+    CHECK_EQ(written, has_transfer_flags() ? 5 : -Errno::eopnotsupp);
     const Fd only(CHECK_OK(kernel::openat(abi::at_fdcwd, path, abi::open_flag::cloexec)));
     CHECK_ERRNO(perform_on(loop, op::write(only, "x", 1)).value, Errno::ebadf);
     CHECK_ERRNO(perform_on(loop, op::pwrite_all(only, "x", 1, 0)).value, Errno::ebadf);

@@ -201,8 +201,11 @@ LOOP_TEST(loop_op_shutdown_ends_a_receive) {
 LOOP_TEST(loop_op_socket_operations_on_a_file) {
     const Fd file = make_file();
     const abi::SocketAddressIn address = loopback(1);
-    abi::MessageHeader message = {};
     char byte = 0;
+    abi::IoVec piece = {&byte, 1};
+    abi::MessageHeader message = {}; // with a piece: qemu takes one without for done
+    message.vectors = &piece;
+    message.vector_count = 1;
     const Operation operations[] = {
         op::bind(file, &address, sizeof(address)),
         op::listen(file, 1),
@@ -230,8 +233,11 @@ LOOP_TEST(loop_op_socket_operations_on_a_file) {
 
 LOOP_TEST(loop_op_socket_operations_without_a_descriptor) {
     const abi::SocketAddressIn address = loopback(1);
-    abi::MessageHeader message = {};
     char byte = 0;
+    abi::IoVec piece = {&byte, 1};
+    abi::MessageHeader message = {};
+    message.vectors = &piece;
+    message.vector_count = 1;
     const i32 numbers[] = {closed_fd(), -1};
     for (const i32 fd : numbers) {
         const Operation operations[] = {

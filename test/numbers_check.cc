@@ -219,6 +219,9 @@ SAME_AS(sync_file_range, arm_sync_file_range);
 #elif defined(__i386__)
 SAME_AS(fadvise64, fadvise64_64);
 SAME(sync_file_range);
+#elif defined(__powerpc64__)
+SAME(fadvise64);
+SAME_AS(sync_file_range, sync_file_range2);
 #else
 SAME(fadvise64);
 SAME(sync_file_range);

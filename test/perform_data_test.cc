@@ -53,7 +53,10 @@ TEST(perform_recv_send) {
 TEST(perform_recv_send_errors) {
     const NoSigpipe no_sigpipe;
     char got[16] = {};
-    abi::MessageHeader message = {};
+    abi::IoVec whole = {got, 16};
+    abi::MessageHeader message = {}; // with a piece: qemu takes one without for done
+    message.vectors = &whole;
+    message.vector_count = 1;
     const Fd lonely = make_tcp_socket();
     CHECK_ERRNO(try_now(op::recv(lonely, got, 16)), Errno::enotconn);
     CHECK_ERRNO(try_now(op::recvmsg(lonely, &message)), Errno::enotconn);
@@ -205,9 +208,11 @@ TEST(perform_messages) {
             CHECK_EQ(from.port, sender.address.port);
         }
     }
-    message.vector_count = 0;
-    CHECK_EQ(try_now(op::sendmsg(sender.fd, &message)), 0);
-    CHECK_EQ(try_now(op::recvmsg(receiver.fd, &answer)), 0); // empty, and no end
+    if (!is_emulated()) { // qemu makes no call for a message without pieces
+        message.vector_count = 0;
+        CHECK_EQ(try_now(op::sendmsg(sender.fd, &message)), 0);
+        CHECK_EQ(try_now(op::recvmsg(receiver.fd, &answer)), 0); // empty, and no end
+    }
     CHECK_ERRNO(try_now(op::recvmsg(receiver.fd, &answer)), Errno::eagain);
     interrupt_call(number::sendmsg);
     interrupt_call(number::recvmsg);

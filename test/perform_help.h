@@ -58,15 +58,18 @@ inline void set_nonblocking(i32 fd) noexcept {
         kernel::fcntl(fd, abi::fcntl_command::set_status_flags, flags | abi::open_flag::nonblock));
 }
 
-/// A kernel whose reads and writes refuse some flags (abi::rw_flag), as older ones do.
+/// A kernel whose reads and writes refuse some flags (abi::rw_flag), as older ones do, or that has
+/// no reads and writes with flags.
 struct OldKernel {
     const char* name;
     u32 refused;
+    bool lacks_calls = false;
 };
 inline constexpr OldKernel old_kernels[] = {
     {"this_one", 0},
     {"before_6_18", abi::rw_flag::nosignal},
     {"before_6_5", abi::rw_flag::nosignal | abi::rw_flag::nowait},
+    {"before_4_6", 0, true}, // and qemu-user 7.2
 };
 
 /// While one lives, the kernel is `old`.
@@ -80,12 +83,12 @@ class Pretend {
   private:
     static bool answer(void* context, long number, const long* arguments, int,
                        long* result) noexcept {
-        const u32 refused = static_cast<const OldKernel*>(context)->refused;
+        const OldKernel& old = *static_cast<const OldKernel*>(context);
         if ((number != number::preadv2 && number != number::pwritev2) ||
-            (static_cast<u32>(arguments[5]) & refused) == 0) {
+            (!old.lacks_calls && (static_cast<u32>(arguments[5]) & old.refused) == 0)) {
             return false;
         }
-        *result = -Errno::eopnotsupp;
+        *result = old.lacks_calls ? -Errno::enosys : -Errno::eopnotsupp;
         return true;
     }
 

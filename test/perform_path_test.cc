@@ -161,7 +161,9 @@ TEST(perform_madvise) {
     CHECK(!is_error(mapped));
     void* const memory = reinterpret_cast<void*>(static_cast<uptr>(mapped));
     CHECK_EQ(wait_for(op::madvise(memory, 4096, abi::madvice::dontneed)), 0);
-    CHECK_ERRNO(wait_for(op::madvise(memory, 4096, 9999)), Errno::einval);
+    if (!is_emulated()) { // qemu takes all advice, and follows little of it
+        CHECK_ERRNO(wait_for(op::madvise(memory, 4096, 9999)), Errno::einval);
+    }
     // More than there can be: not cut down to 32 bits, which would be another range.
     CHECK_ERRNO(wait_for(op::madvise(memory, ~u64{0}, abi::madvice::normal)), Errno::einval);
     if (sizeof(long) == 4) {

@@ -4,9 +4,9 @@
 # need a run-time system: constructors, thread-local data, guard variables, writable vtables.
 set -u
 : "${NM:=nm}" "${READELF:=${NM%nm}readelf}"
-# The program itself gives oxbow_main to the start object; the last two are the linker's own names for
-# places in the output (i386 and riscv64).
-allowed='memcpy memset memmove memcmp oxbow_main _GLOBAL_OFFSET_TABLE_ __global_pointer$'
+# The program itself gives oxbow_main to the start object; the last three are the linker's own names for
+# places in the output (i386, riscv64 and ppc64le).
+allowed='memcpy memset memmove memcmp oxbow_main _GLOBAL_OFFSET_TABLE_ __global_pointer$ .TOC.'
 status=0
 
 for archive in "$@"; do
