@@ -49,6 +49,16 @@ void mark_as_ended(Completion& job) noexcept {
            waiter.reserved == 0 && waiter.value <= 0xffffffffu;
 }
 
+/// Kernels before 6.7 overlook values of more than 32 bits, and would wait.
+[[nodiscard]] bool are_valid(const Completion& job) noexcept {
+    for (u32 i = 0; i < words_of(job); ++i) {
+        if (!is_valid(waiter_of(job, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 [[nodiscard]] bool is_same_futex(const abi::FutexWaiter& a, const abi::FutexWaiter& b) noexcept {
     return a.address == b.address && a.flags == b.flags;
 }
@@ -196,17 +206,15 @@ i32 WaitThread::look_at_words(const Completion& job) noexcept {
             result = kernel::futex_waitv(job.arguments.futex_wait_many.waiters, count, &past);
         } while (result == -Errno::eintr);
         if (!is_missing(result)) {
-            return result;
+            return result == -Errno::etimedout && !are_valid(job) ? -Errno::einval : result;
         }
         store_release(&has_waitv_, u32{0});
     }
     if (count == 0 || count > abi::futex_waitv_max) {
         return -Errno::einval;
     }
-    for (u32 i = 0; i < count; ++i) {
-        if (!is_valid(waiter_of(job, i))) {
-            return -Errno::einval;
-        }
+    if (!are_valid(job)) {
+        return -Errno::einval;
     }
     for (u32 i = 0; i < count; ++i) {
         const i32 seen = look_at(waiter_of(job, i));

@@ -1,8 +1,8 @@
 #!/bin/sh
 # cross.sh [VARIANT...]: for each machine, compiles and links everything that needs no libc with all
 # warnings as errors, compares our system-call numbers, constants and structs with that machine's
-# headers, checks symbols and headers, and runs tests: all of them where this kernel runs the program itself (i386 on
-# x86-64), else those that need no io_uring, which qemu-user does not have.
+# headers, checks symbols and headers, and runs tests: all of them where this kernel runs the program
+# itself (i386 on x86-64), else those that need no io_uring, which qemu-user does not have.
 # arm is built in both of its instruction sets, and again at -O0 with frame pointers, where r7
 # holds both the frame and the system-call number.
 set -u

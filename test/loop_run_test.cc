@@ -342,7 +342,7 @@ LOOP_TEST(loop_run_stop_within_a_multishot) {
     CHECK_EQ(stops, 1u);
     CHECK_OK(loop.run());
     CHECK_EQ(stops, 2u);
-    CHECK_GE(timer.count, 2u);
+    CHECK_GE(timer.count, 1u);
     end_all(loop);
 }
 

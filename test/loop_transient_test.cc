@@ -74,6 +74,14 @@ class Workload {
         return crowd_.done() && accept_.ended() && connect_.ended() && write_.ended() &&
                read_.ended() && load_.ended() && timer_.ended() && periodic_.count >= 10;
     }
+    /// Where it has come to, for whoever reads why it came no further.
+    void tell() const noexcept {
+        note("echoed", crowd_.done());
+        note("accepted, connected", accept_.count * 10 + connect_.count);
+        note("written, read", write_.count * 10 + read_.count);
+        note("saved, synced, loaded", save_.count * 100 + sync_.count * 10 + load_.count);
+        note("timers", timer_.count * 1000 + periodic_.count);
+    }
     void check() noexcept {
         CHECK_OK(kernel::close(CHECK_OK(accept_.last.value)));
         CHECK_EQ(connect_.last.value, 0);
@@ -123,6 +131,9 @@ class Workload {
 void run_to_its_end(Loop& loop, Workload& workload) noexcept {
     const u64 limit_ns = now_ns() + patience_ns;
     while (!workload.done()) {
+        if (now_ns() >= limit_ns) {
+            workload.tell();
+        }
         CHECK_LT(now_ns(), limit_ns);
         CHECK_OK(loop.run(Run::once));
     }
@@ -130,6 +141,11 @@ void run_to_its_end(Loop& loop, Workload& workload) noexcept {
 
 LOOP_TEST(loop_transient_signals_interrupt_nothing) {
     SKIP_WITH_THREAD_SANITIZER();
+    if (row.is_uring() && kernel_at_least(5, 16)) {
+        // A thread of the ring's does it else, and on 6.1 one that signals keep from starting does
+        // not start any more: see README, Limits.
+        SKIP_BEFORE(6, 5, "pipes that need no thread");
+    }
     // Signals go to the thread of the loop: the library's own block them.
     Workload workload;
     workload.begin(loop);
