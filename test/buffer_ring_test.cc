@@ -66,9 +66,12 @@ TEST(buffer_ring_refusals) {
     buffers.close();
     CHECK_OK(second.open(*ring, {.group = group, .entries = 1}));
     second.close();
-    const i32 gone = unregister_buffer_ring(*ring, group);
-    // Up to 6.8 the groups below 64 are there in an array, if not as rings.
-    CHECK(gone == -Errno::enoent || (gone == -Errno::einval && !kernel_at_least(6, 9)));
+    // On 32-bit machines that is a null pointer for the kernel 6.1 itself (__io_remove_buffers).
+    if (sizeof(void*) == 8 || kernel_at_least(6, 5)) {
+        const i32 gone = unregister_buffer_ring(*ring, group);
+        // Up to 6.8 the groups below 64 are there in an array, if not as rings.
+        CHECK(gone == -Errno::enoent || (gone == -Errno::einval && !kernel_at_least(6, 9)));
+    }
     // A rest to leave is a matter of incremental use.
     CHECK_ERRNO(second.open(*ring, {.group = group, .entries = 8, .min_left_bytes = 16}),
                 Errno::einval);

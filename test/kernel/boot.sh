@@ -1,18 +1,23 @@
 #!/bin/sh
 # boot.sh KERNEL MACHINE PROGRAM [ARGUMENT...]: boots KERNEL in QEMU with nothing but the static test
 # PROGRAM as its first process, which gets the arguments, and prints the console. MACHINE is a name of
-# the table below. MEMORY is in MiB, CPUS their number, SECONDS_MAX when it is given up, APPEND further
+# the table below. MEMORY is in MiB (no more than a 32-bit kernel maps at all times, by default: see
+# kernels.txt), CPUS their number, SECONDS_MAX when it is given up, APPEND further
 # words of the kernel's command line (test/init.h), DEVICES further arguments of QEMU.
 #
 # Exits with the program's status; with 125 where its last line (oxbow-init: status N) did not come,
 # whatever QEMU says: it ends with 0 after a panic, too. 126: QEMU is not installed.
 set -u
-: "${MEMORY:=2048}" "${CPUS:=1}" "${SECONDS_MAX:=600}" "${APPEND:=}" "${DEVICES:=}"
+: "${CPUS:=1}" "${SECONDS_MAX:=600}" "${APPEND:=}" "${DEVICES:=}"
 kernel=$1
 machine=$2
 program=$3
 shift 3
 
+case "$machine" in
+i386) : "${MEMORY:=768}" ;;
+*) : "${MEMORY:=2048}" ;;
+esac
 # What the program tells QEMU is QEMU's status, on machines that have a way.
 debug_exit='-device isa-debug-exit,iobase=0xf4,iosize=4'
 semihosting='-semihosting-config enable=on,userspace=on,target=native'
@@ -51,7 +56,7 @@ cp "$program" "$work/init" && chmod 755 "$work/init" || exit 2
 # shellcheck disable=SC2086 # lists of arguments
 timeout -k 5 "$SECONDS_MAX" $qemu -nodefaults -no-reboot -display none -serial stdio \
     -m "$MEMORY" -smp "$CPUS" -kernel "$kernel" -initrd "$work/initramfs" $DEVICES -append \
-    "console=$console quiet panic=-1 mitigations=off cryptomgr.notests OXBOW_EXIT=qemu $APPEND -- $*" \
+    "console=$console quiet panic=-1 oops=panic mitigations=off cryptomgr.notests OXBOW_EXIT=qemu $APPEND -- $*" \
     < /dev/null 2>&1 | tr -d '\r' | tee "$work/console"
 status=$(sed -n 's/^oxbow-init: status \([0-9]*\)$/\1/p' "$work/console" | tail -n 1)
 exit "${status:-125}"
