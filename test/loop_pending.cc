@@ -322,7 +322,7 @@ void Pending::check_untouched() noexcept {
 
 void Pending::check_nothing_taken() noexcept {
     if (is(Waiting::accept) || is(Waiting::accept_multishot)) {
-        set_nonblocking(near, true);
+        set_nonblocking(near, false); // it may still be on its way, on a machine that is busy
         CHECK_OK(kernel::close(CHECK_OK(kernel::accept4(near, nullptr, nullptr, 0))));
     } else if (is(Waiting::notification)) {
         CHECK_EQ(perform_on(loop_, op::notification(async_)).value, 0);
