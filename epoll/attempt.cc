@@ -5,6 +5,7 @@
 #include "../syscall/abi_uring_register.h"
 #include "../syscall/call_file.h"
 #include "../syscall/call_socket.h"
+#include "../syscall/start.h"
 #include "poller.h"
 
 namespace oxbow {
@@ -84,7 +85,7 @@ bool Poller::is_cut_read(const Completion& operation, i32 value) noexcept {
         asked += with.vector.pieces[i].bytes;
     }
     const u32 got = static_cast<u32>(value);
-    if (got >= asked || got >= abi::transfer_bytes_max) {
+    if (got >= asked || got >= transfer_bytes_max()) {
         return false;
     }
     const i32 fd = operation.fd;

@@ -3,6 +3,7 @@
 
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_event.h"
+#include "../syscall/start.h"
 #include "needs.h"
 #include "perform.h"
 
@@ -34,8 +35,9 @@ struct Buffer {
 /// result can report together with the `done` before.
 [[nodiscard]] inline u32 bytes_of_step(usize left, u32 done) noexcept {
     const u32 reportable = count_max - done;
-    const u32 most = reportable < abi::transfer_bytes_max ? reportable : abi::transfer_bytes_max;
-    return left < most ? static_cast<u32>(left) : most;
+    const u32 wanted = left < reportable ? static_cast<u32>(left) : reportable;
+    const u32 most = transfer_bytes_max();
+    return wanted < most ? wanted : most;
 }
 
 /// The piece of `message` in which byte `done` lies, from there on; no bytes behind its end.

@@ -10,6 +10,7 @@
 #include "../syscall/call_file.h"
 #include "../syscall/call_process.h"
 #include "../syscall/call_socket.h"
+#include "../syscall/start.h"
 #include "perform_step.h"
 
 namespace oxbow {
@@ -150,15 +151,14 @@ long transfer_on_socket(const Transfer& transfer, bool waits) noexcept {
 /// What a pipe or a terminal that is writable surely takes at once. Others get it whole: their
 /// writes may be messages.
 u32 bytes_taken(i32 fd, bool is_pipe) noexcept {
-    constexpr u32 one_page = 4096; // pipe_poll says writable when one of the pipe's pages is free
     constexpr u32 wakeup_chars = 256; // include/linux/tty.h: the same for a terminal
     i32 unsent = 0;
     if (is_pipe) {
-        return one_page;
+        return static_cast<u32>(page_bytes()); // pipe_poll: writable when one of its pages is free
     }
     return kernel::ioctl(fd, abi::socket_ioctl::bytes_unsent, &unsent) == 0
                ? wakeup_chars // the same number is TIOCOUTQ, which only terminals have
-               : abi::transfer_bytes_max;
+               : detail::count_max;
 }
 
 /// Makes `transfer` one of no more than `most` bytes: of its first piece only, unless all of it is
@@ -209,8 +209,8 @@ bool could_wait(const Transfer& transfer) noexcept {
             return -Errno::eagain;
         }
         const u32 most = transfer.writes && transfer.count != 0 ? bytes_taken(transfer.fd, is_pipe)
-                                                                : abi::transfer_bytes_max;
-        if (most != abi::transfer_bytes_max) {
+                                                                : detail::count_max;
+        if (most != detail::count_max) {
             shorten(transfer, piece, most);
         }
     }

@@ -23,9 +23,6 @@ struct IoVec {
 /// Most pieces that one call takes.
 inline constexpr u32 vector_pieces_max = 1024;
 
-/// Most bytes that one read or write moves, whatever it is asked: read(2).
-inline constexpr u32 transfer_bytes_max = 0x7ffff000;
-
 /// Flags of openat and openat2. Four of them differ between machines.
 namespace open_flag {
 inline constexpr i32 read_only = 0;

@@ -249,6 +249,7 @@ inline constexpr i32 set_child_subreaper = 36;
 inline constexpr i32 get_child_subreaper = 37;
 inline constexpr i32 set_no_new_privs = 38;
 inline constexpr i32 get_no_new_privs = 39;
+inline constexpr i32 set_thp_disable = 41; ///< no huge pages for this process and its children
 inline constexpr i32 set_io_flusher = 57;  ///< 5.6
 inline constexpr i32 futex_hash = 78;      ///< 6.16; the second argument is futex_hash
 inline constexpr i32 set_vma = 0x53564d41; ///< 5.17: name an anonymous mapping

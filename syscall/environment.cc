@@ -76,4 +76,8 @@ usize page_bytes() noexcept {
     return size;
 }
 
+u32 transfer_bytes_max() noexcept {
+    return 0x80000000 - static_cast<u32>(page_bytes());
+}
+
 } // namespace oxbow

@@ -50,4 +50,8 @@ void remember_start(int argc, char** argv) noexcept;
 /// The size of a page of memory.
 [[nodiscard]] usize page_bytes() noexcept;
 
+/// Most bytes that one read or write moves, whatever it is asked: 2 GiB less a page (read(2) tells
+/// only of pages of 4096 bytes, with which it is 0x7ffff000).
+[[nodiscard]] u32 transfer_bytes_max() noexcept;
+
 } // namespace oxbow

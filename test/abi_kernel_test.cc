@@ -541,6 +541,7 @@ constexpr Comparison control_rows[] = {
     SAME(abi::prctl_option::get_child_subreaper, PR_GET_CHILD_SUBREAPER),
     SAME(abi::prctl_option::set_no_new_privs, PR_SET_NO_NEW_PRIVS),
     SAME(abi::prctl_option::get_no_new_privs, PR_GET_NO_NEW_PRIVS),
+    SAME(abi::prctl_option::set_thp_disable, PR_SET_THP_DISABLE),
     SAME(abi::prctl_option::set_io_flusher, PR_SET_IO_FLUSHER),
 #if defined(PR_SET_VMA)
     SAME(abi::prctl_option::set_vma, PR_SET_VMA),

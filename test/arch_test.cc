@@ -409,6 +409,7 @@ TEST(start_page_bytes_is_what_the_kernel_maps) {
     CHECK_GE(page, 4096u);
     CHECK_EQ(page & (page - 1), 0u);
     CHECK_EQ(auxiliary_value(auxiliary::page_size), page);
+    CHECK_EQ(transfer_bytes_max(), 0x7fffffff & ~(page - 1));
     CHECK_ERRNO(arch::raw(number::madvise, static_cast<long>(page / 2), 0L, 0L), Errno::einval);
     CHECK_OK(arch::raw(number::madvise, static_cast<long>(page), 0L, 0L));
     CHECK(start_random_bytes() != nullptr);

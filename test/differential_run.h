@@ -230,6 +230,7 @@ class Run {
     const Program* program_;
     const Trace* expected_;
     Trace* trace_;
+    u32 ticks_; ///< of repeating timers, behind their first
     u32 at_;
     Thing things_[objects_max];
     Slot slots_[slots_max];

@@ -1,4 +1,5 @@
 // What epoll cannot watch, and operations that wait for something else than their own descriptor.
+#include "../uring/ring_options.h"
 #include "epoll_help.h"
 
 namespace oxbow::test {
@@ -176,8 +177,9 @@ void use_pipe(Loop& loop, const PipeCase& row) noexcept {
     CHECK_BYTES(data[0], "1234", 4);
     CHECK_BYTES(data[1], "5678", 4);
 
-    static u8 much[300000];
-    static u8 got[300000];
+    // More than a pipe's sixteen pages, of whatever size they are.
+    static u8 much[page_bytes_max == 4096 ? 300'000 : 18 * page_bytes_max];
+    static u8 got[sizeof(much)];
     Random random(3);
     random.fill(much, sizeof(much));
     Logged writer;

@@ -2,6 +2,7 @@
 // number is that of the list in which they were gathered, with its issues where there are any.
 #include "../syscall/abi_memory.h"
 #include "../syscall/atomic.h"
+#include "../syscall/start.h"
 #include "hook.h"
 #include "loop_scene.h"
 
@@ -650,9 +651,10 @@ LOOP_TEST(loop_fault_a_splice_waits_for_both_ends) {
         CHECK(cancelled.last.is(Errno::ecanceled));
         // Input, and no room.
         const i32 bytes = CHECK_OK(kernel::fcntl(to.writer, abi::fcntl_command::get_pipe_size));
-        const u8 page[4096] = {};
-        for (i32 at = 0; at < bytes; at += 4096) {
-            CHECK_EQ(kernel::write(to.writer, page, sizeof(page)), 4096);
+        static u8 page[page_bytes_max] = {};
+        const i32 page_size = static_cast<i32>(page_bytes());
+        for (i32 at = 0; at < bytes; at += page_size) {
+            CHECK_EQ(kernel::write(to.writer, page, page_bytes()), page_size);
         }
         write_text(from.writer, "def");
         Logged full;
@@ -661,8 +663,8 @@ LOOP_TEST(loop_fault_a_splice_waits_for_both_ends) {
         const u64 calls = loop.statistics().syscalls;
         CHECK_EQ(loop.run_for(10 * ms), 0);
         CHECK_LT(loop.statistics().syscalls - calls, 100u); // it does not spin
-        u8 taken[4096];
-        CHECK_EQ(kernel::read(to.reader, taken, sizeof(taken)), 4096);
+        // There is room when a whole page has been taken out.
+        CHECK_EQ(kernel::read(to.reader, page, page_bytes()), page_size);
         run_until_ended(loop, full);
         CHECK_EQ(full.last.value, 3);
     }

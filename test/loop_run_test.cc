@@ -185,10 +185,11 @@ LOOP_TEST(loop_run_until_done_runs_until_nothing_is_in_flight) {
     } sender = {pair.far};
     Completion sending;
     submit(loop, receiving, op::recv(pair.near, data, sizeof(data)));
-    submit(loop, timers[0], op::timer(3 * ms));
-    submit(loop, timers[1], op::timer(1 * ms));
+    // Each begins when it is submitted, so they are further apart than a slow machine submits.
+    submit(loop, timers[0], op::timer(60 * ms));
+    submit(loop, timers[1], op::timer(30 * ms));
     submit(loop, timers[2], op::timer(0));
-    loop.submit(sending, op::timer(5 * ms), Sender::send, &sender);
+    loop.submit(sending, op::timer(90 * ms), Sender::send, &sender);
     CHECK_EQ(loop.run(), 5);
     CHECK_EQ(loop.in_flight(), 0u);
     CHECK_EQ(receiving.last.value, 4);

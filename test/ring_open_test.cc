@@ -232,7 +232,7 @@ TEST(ring_open_keeps_mappings_from_children) {
     CHECK_OK(ring.submit_and_wait(1));
     const Cqe* const cqe = ring.peek();
     // The child has no such page: mincore(2) answers ENOMEM for what is not mapped.
-    const uptr page = reinterpret_cast<uptr>(cqe) & ~uptr{page_bytes() - 1};
+    const uptr page = reinterpret_cast<uptr>(cqe) & ~(page_bytes() - 1);
     u8 vector[32] = {};
     CHECK_OK(kernel::mincore(reinterpret_cast<void*>(page), 1, vector));
     const i32 status = in_child([page]() noexcept {
@@ -248,7 +248,7 @@ TEST(ring_open_keeps_mappings_from_children) {
     CHECK_OK(ring.open({.entries = 8, .dontfork = false}));
     CHECK(ring.nop(1) != nullptr);
     CHECK_OK(ring.submit_and_wait(1));
-    const uptr shared = reinterpret_cast<uptr>(ring.peek()) & ~uptr{page_bytes_max - 1};
+    const uptr shared = reinterpret_cast<uptr>(ring.peek()) & ~(page_bytes() - 1);
     CHECK_EQ(in_child([shared]() noexcept {
                  u8 pages[32] = {};
                  CHECK_OK(kernel::mincore(reinterpret_cast<void*>(shared), 1, pages));
@@ -264,7 +264,7 @@ TEST(ring_open_keeps_memory_of_its_own_from_children) {
         SKIP_IF_MISSING(false, 6, 5, "no_mmap");
     }
     CHECK_OK(result);
-    const uptr page = reinterpret_cast<uptr>(ring.get_sqe()) & ~uptr{page_bytes_max - 1};
+    const uptr page = reinterpret_cast<uptr>(ring.get_sqe()) & ~(page_bytes() - 1);
     CHECK_EQ(in_child([page]() noexcept {
                  u8 pages[32] = {};
                  CHECK_ERRNO(kernel::mincore(reinterpret_cast<void*>(page), 1, pages),

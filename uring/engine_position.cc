@@ -4,6 +4,7 @@
 // need_complete_io. The next write would go to the same place, and a write_all over its own data.
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
+#include "../syscall/start.h"
 #include "engine_state.h"
 #include "prep.h"
 
@@ -73,7 +74,7 @@ void mend_position(State& state, const Completion& completion, u32 written) noex
     const u64 asked = bytes_asked(completion);
     const i32 fd = completion.fd;
     if (offset != abi::current_position || written == 0 || written >= asked ||
-        written >= abi::transfer_bytes_max || kernel::lseek(fd, 0, abi::seek_from::current) < 0) {
+        written >= transfer_bytes_max() || kernel::lseek(fd, 0, abi::seek_from::current) < 0) {
         return;
     }
     abi::Statx status = {};
