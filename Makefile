@@ -88,8 +88,8 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: all archives examples tests demo info check check-freestanding asan ubsan tsan fuzz check-kernel cross symbols layers \
-	size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
+.PHONY: all archives examples tests demo info check check-freestanding check-kernel asan ubsan tsan fuzz cross \
+	symbols layers size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -11,8 +11,7 @@
 //   signal_needs_restorer  that field must be filled, with `signal_restorer`, and SA_RESTORER set.
 //                          The restorer undoes the frame of a handler with SA_SIGINFO, so set that
 //                          flag too, always: i386 and arm lay out another frame without it
-//   raw(number, words...)  the system call; -4095 to -1 of what it returns is an errno. mmap has
-//   its
+//   raw(number, words...)  the system call; -4095 to -1 of what it returns is an errno. mmap takes
 //                          six words on every machine, whatever the kernel wants of it
 //   clone_call(flags, stack, parent_tid, tls, child_tid)
 //                          clone with one order of arguments. Stack 0 is the caller's own, for a

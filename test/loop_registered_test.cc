@@ -76,7 +76,11 @@ REGISTERED_TEST(loop_registered_multishots_go_on) {
         for (u32 shot = 0; shot < 5; ++shot) {
             run_rounds(loop, 2);
             const u32 before = pending.logged.count;
-            CHECK_GE(before, shot); // before 5.13 a poll tells again what it has told
+            if (row.kernel == nullptr && (!row.is_uring() || kernel_at_least(5, 13))) {
+                CHECK_EQ(before, shot);
+            } else {
+                CHECK_GE(before, shot); // before 5.13 a poll tells again what it has told
+            }
             pending.provoke();
             run_until(loop, [&]() noexcept { return pending.logged.count > before; });
             pending.check_came(pending.logged.last);

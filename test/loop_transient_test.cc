@@ -195,8 +195,10 @@ LOOP_TEST(loop_transient_signals_move_no_deadline) {
         const u64 again_ns = now_ns();
         CHECK_EQ(loop.run_for(4 * ms), 0);
         CHECK_GE(now_ns(), again_ns + 4 * ms);
+        while (load_acquire(&alarms) < 2) { // however fast or slow all that was
+            CHECK_EQ(loop.run_for(1 * ms), 0);
+        }
     }
-    CHECK_GT(load_acquire(&alarms), 0u);
 }
 
 LOOP_TEST(loop_transient_signals_during_each_kind) {

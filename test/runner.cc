@@ -418,7 +418,7 @@ bool Runner::is_running(i32 pid) const noexcept {
 
 bool Runner::is_of_another(const Slot& slot, i32 pid) const noexcept {
     const i32 session = session_of(pid);
-    return session != slot.pid && is_running(session);
+    return session != 0 && session != slot.pid && is_running(session); // a free slot has pid 0
 }
 
 /// Ends children that left the group of the test in `slot`: whatever is our child now, and neither
@@ -437,7 +437,7 @@ bool Runner::end_strays(const Slot& slot) noexcept {
             pid = pid * 10 + (*at - '0');
             continue;
         }
-        if (pid > 0 && pid != slot.pid && !is_running(pid) && !is_of_another(slot, pid)) {
+        if (pid > 0 && !is_running(pid) && !is_of_another(slot, pid)) {
             (void)kernel::kill(pid, abi::signal::kill);
             abi::SignalInfo info = {};
             const i32 result =

@@ -101,9 +101,10 @@ bool is_native(const State& state, const Completion& completion) noexcept {
     case Kind::recv_multishot:
     case Kind::recvmsg_multishot:
         return state.features.recv_multishot && completion.arguments.managed.pool->kernel_takes;
+    // Their entries have no room for more. (Newer ones have, for advice; but nothing tells.)
     case Kind::sync_file_range:
-    case Kind::fadvise:                                     // it has since 6.11, but nothing tells
-        return completion.arguments.range.bytes <= ~u32{0}; // the entry has no room for more
+    case Kind::fadvise:
+        return completion.arguments.range.bytes <= ~u32{0};
     case Kind::madvise:
         return completion.arguments.memory.bytes <= ~u32{0};
     default:

@@ -138,8 +138,76 @@ void take_refusal(Loop& loop, Completion& completion) noexcept {
     }
 }
 
+/// Whether it goes on, because it is not ready, or all buffers are in use: it waits.
+[[nodiscard]] bool waits_after(Loop& loop, Completion& completion, i32 value) noexcept {
+    if (value == -Errno::enobufs && is_managed(completion.kind)) {
+        const BufferPool& pool = *completion.arguments.managed.pool;
+        if (pool.held() < pool.count()) {
+            submit_again(loop, completion); // one has come back meanwhile
+        } else {
+            leave(loop, completion);
+            loop.await_buffer(completion);
+        }
+        return true;
+    }
+    const bool connects = value == -Errno::einprogress && completion.kind == Kind::connect;
+    if (!connects && (value != -Errno::eagain || wants_eagain(completion))) {
+        return false;
+    }
+    const bool vain = is_send(completion.kind) && completion.has(pauses);
+    if (value == -Errno::eagain && (completion.kind == Kind::connect || vain)) {
+        // The backlog of a local listener is full, or the queue of a local receiver. poll(2) calls
+        // the socket writable all the while, and no event tells when there is room: unix_poll in
+        // the kernel, and unix_dgram_poll of a socket that is not connected.
+        submit_pause(loop, completion);
+    } else if (info_of(completion.kind).poll_events != 0) {
+        submit_poll(loop, completion);
+    } else {
+        leave(loop, completion);
+        loop.perform_on_worker(completion);
+    }
+    return true;
+}
+
+/// Whether it goes on, because what the kernel refuses can be asked for in another way.
+/// `was_plain`: a write without rw_flag::nosignal.
+[[nodiscard]] bool asks_otherwise(Loop& loop, Completion& completion, i32 value,
+                                  bool was_plain) noexcept {
+    if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
+        // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
+        // nobody reads then refuses instead of waiting (io_uring/openclose.c, io_openat2).
+        completion.set(half_done);
+    } else if (value == -Errno::espipe) {
+        // A socket; pipes and terminals do not look at the offset.
+        arguments::PackedU64* const offset = offset_of(completion);
+        if (offset == nullptr || *offset == abi::current_position) {
+            return false;
+        }
+        *offset = abi::current_position;
+    } else if (value == -Errno::eopnotsupp && completion.kind == Kind::send_zero_copy) {
+        // A socket without such sends: AF_UNIX, and others than TCP and UDP. (With msg_flag::oob
+        // the plain send says the same once more.)
+        completion.kind = Kind::send;
+    } else if (value == -Errno::eopnotsupp && completion.kind == Kind::sendmsg_zero_copy) {
+        completion.kind = Kind::sendmsg;
+    } else if (value == -Errno::eopnotsupp && writes(completion.kind) && !was_plain) {
+        // Before 6.18. Others may have been on their way with the flag when the first was refused.
+        State& state = state_of(loop);
+        state.features.nosignal = false;
+        block_sigpipe(state);
+        if (completion.has(Completion::cancelled)) {
+            end_cancelled(loop, completion); // the request was for the attempt that has failed
+            return true;
+        }
+        completion.set(is_plain);
+    } else {
+        return false;
+    }
+    submit_again(loop, completion);
+    return true;
+}
+
 void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
-    State& state = state_of(loop);
     const bool cancelled = completion.has(Completion::cancelled);
     const bool was_plain = writes(completion.kind) && completion.has(is_plain);
     if (was_plain) {
@@ -165,74 +233,12 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         end_cancelled(loop, completion);
         return;
     }
-    if (value == -Errno::enxio && opens(completion.kind) && !completion.has(half_done)) {
-        // The ring's first attempt is one with O_NONBLOCK, whoever asked for it, and a pipe that
-        // nobody reads then refuses instead of waiting (io_uring/openclose.c, io_openat2).
-        completion.set(half_done);
-        submit_again(loop, completion);
-        return;
-    }
-    const bool vain = is_send(completion.kind) && completion.has(pauses);
-    if (value == -Errno::eagain && (completion.kind == Kind::connect || vain) &&
-        !wants_eagain(completion)) {
-        // The backlog of a local listener is full, or the queue of a local receiver. poll(2) calls
-        // the socket writable all the while, and no event tells when there is room: unix_poll in
-        // the kernel, and unix_dgram_poll of a socket that is not connected.
-        submit_pause(loop, completion);
-        return;
-    }
-    const bool can_poll = info_of(completion.kind).poll_events != 0;
-    if (can_poll && ((value == -Errno::eagain && !wants_eagain(completion)) ||
-                     (value == -Errno::einprogress && completion.kind == Kind::connect))) {
-        submit_poll(loop, completion);
-        return;
-    }
-    if (value == -Errno::eagain && !can_poll && !wants_eagain(completion)) {
-        leave(loop, completion);
-        loop.perform_on_worker(completion);
-        return;
-    }
-    if (value == -Errno::enobufs && is_managed(completion.kind)) {
-        const BufferPool& pool = *completion.arguments.managed.pool;
-        if (pool.held() < pool.count()) {
-            submit_again(loop, completion); // one has come back meanwhile
-        } else {
-            leave(loop, completion);
-            loop.await_buffer(completion);
-        }
-        return;
-    }
-    if (value == -Errno::espipe) {
-        // A socket; pipes and terminals do not look at the offset.
-        arguments::PackedU64* const offset = offset_of(completion);
-        if (offset != nullptr && *offset != abi::current_position) {
-            *offset = abi::current_position;
-            submit_again(loop, completion);
-            return;
-        }
-    }
-    if (value == -Errno::eopnotsupp &&
-        (completion.kind == Kind::send_zero_copy || completion.kind == Kind::sendmsg_zero_copy)) {
-        // A socket without such sends: AF_UNIX, and others than TCP and UDP. (With msg_flag::oob
-        // the plain send says the same once more.)
-        completion.kind = completion.kind == Kind::send_zero_copy ? Kind::send : Kind::sendmsg;
-        submit_again(loop, completion);
-        return;
-    }
-    if (value == -Errno::eopnotsupp && writes(completion.kind) && !was_plain) {
-        // Before 6.18. Others may have been on their way with the flag when the first was refused.
-        state.features.nosignal = false;
-        block_sigpipe(state);
-        if (cancelled) {
-            end_cancelled(loop, completion); // the request was for the attempt that has failed
-        } else {
-            completion.set(is_plain);
-            submit_again(loop, completion);
-        }
+    if (waits_after(loop, completion, value) ||
+        asks_otherwise(loop, completion, value, was_plain)) {
         return;
     }
     if (value == -Errno::einval && has_too_many_pieces(completion)) {
-        value = -Errno::emsgsize; // as sendmsg(2) says, and a ring since 6.15
+        value = -Errno::emsgsize; // as sendmsg(2) says, and newer rings
     }
     end_with_error(loop, completion, value);
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
 # boot.sh KERNEL MACHINE PROGRAM [ARGUMENT...]: boots KERNEL in QEMU with nothing but the static test
 # PROGRAM as its first process, which gets the arguments, and prints the console. MACHINE is a name of
-# the table below. MEMORY is in MiB (no more than a 32-bit kernel maps at all times, by default: see
-# kernels.txt), CPUS their number, SECONDS_MAX when it is given up, APPEND further
-# words of the kernel's command line (test/init.h), DEVICES further arguments of QEMU.
+# the table below. MEMORY is in MiB (by default no more than a 32-bit kernel maps at all times: see
+# kernels.txt), CPUS their number, SECONDS_MAX when it is given up, APPEND further words of the
+# kernel's command line (test/init.h), DEVICES further arguments of QEMU.
 #
 # Exits with the program's status; with 125 where its last line (oxbow-init: status N) did not come,
 # whatever QEMU says: it ends with 0 after a panic, too. 126: QEMU is not installed.
@@ -18,6 +18,7 @@ case "$machine" in
 i386) : "${MEMORY:=768}" ;;
 *) : "${MEMORY:=2048}" ;;
 esac
+
 # What the program tells QEMU is QEMU's status, on machines that have a way.
 debug_exit='-device isa-debug-exit,iobase=0xf4,iosize=4'
 semihosting='-semihosting-config enable=on,userspace=on,target=native'

@@ -20,32 +20,28 @@ core_tests='-harness_*,-prep_*,-deadlines_*,-copy_engine_*,-info_*,-hook_*,-fake
 
 names_of() { awk -v set="$1" '/^[^#]/ && (set == "all" || $2 == set) { print $1 }' test/kernel/kernels.txt; }
 
+# The boots, a line each: name, set, program, machine.
+list=
 if [ -n "$KERNEL" ]; then
     list="given - $ARCH $ARCH"
+    names=
 elif [ "$KERNELS" = core ]; then
     : "${TESTS:=$core_tests}"
-    list=
     names=$(names_of core)
 elif [ "$KERNELS" = all ]; then
-    list=
     names=$(names_of all)
 else
-    list=
     names=$KERNELS
 fi
-
-# The lines that are run: name, set, program, machine.
-if [ -z "$list" ]; then
-    for name in $names; do
-        line=$(awk -v name="$name" '$1 == name { print $1, $2, $3, $4 }' test/kernel/kernels.txt)
-        if [ -z "$line" ]; then
-            echo "check.sh: no kernel $name in test/kernel/kernels.txt"
-            exit 2
-        fi
-        list="$list$line
+for name in $names; do
+    line=$(awk -v name="$name" '$1 == name { print $1, $2, $3, $4 }' test/kernel/kernels.txt)
+    if [ -z "$line" ]; then
+        echo "check.sh: no kernel $name in test/kernel/kernels.txt"
+        exit 2
+    fi
+    list="$list$line
 "
-    done
-fi
+done
 
 # build PROGRAM: makes $out/PROGRAM, the test program of a machine, without what only debuggers read.
 build() {
