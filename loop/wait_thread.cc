@@ -1,8 +1,8 @@
 // The thread that waits for futexes and children.
 //
 // It holds the lock while it looks at jobs and prepares a turn, and lets go of it only to sleep and
-// to hand in results. While it sleeps the loop's thread may take jobs back: Turn::jobs, which the
-// lock guards too, then has nullptr in their place.
+// to hand in results. The loop's thread may take jobs back meanwhile: one on whose words it sleeps,
+// when it has left them.
 #include "wait_thread.h"
 
 #include "../syscall/call_time.h"
@@ -131,7 +131,7 @@ struct WaitThread::Turn {
     bool has_all; // no word had to stand back
     bool looks;   // waits on the control word only, and then looks at each word
     abi::FutexWaiter waiters[words_max];
-    Completion* jobs[words_max]; // whose word; nullptr: taken back, or ended
+    Completion* jobs[words_max]; // whose word; nullptr: it has ended
     u16 words[words_max];        // which of the job's words
 };
 
@@ -237,36 +237,59 @@ void WaitThread::take(Completion& job) noexcept {
     }
 }
 
+/// Whether the thread sleeps on a word of it, or is about to.
+bool WaitThread::is_slept_on(const Completion& job) const noexcept {
+    for (u32 i = 1; turn_ != nullptr && i < turn_->count; ++i) {
+        if (turn_->jobs[i] == &job) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool WaitThread::remove(Completion& job) noexcept {
+    bool is_free = true;
+    u32 turn = 0;
     {
         const Locked locked(lock_);
         if (has_ended(job)) {
             return false;
         }
-        take(job);
+        is_free = !is_slept_on(job);
+        if (is_free) {
+            take(job);
+        } else {
+            leaving_ = &job;
+            turn = turns_;
+        }
         interrupt();
     }
     (void)kernel::futex_wake(&control_, 1);
-    return true;
+    if (is_free) {
+        return true;
+    }
+    while (load_acquire(&turns_) == turn) {
+        (void)kernel::futex_wait(&turns_, turn); // however it ends, the loop looks again
+    }
+    const Locked locked(lock_);
+    return has_left_;
 }
 
 Completion* WaitThread::take_if(bool (*wanted)(const Completion& job, void* context) noexcept,
                                 void* context) noexcept {
-    Completion* found = nullptr;
-    {
-        const Locked locked(lock_);
-        for (found = jobs_.first(); found != nullptr; found = found->next) {
-            if (wanted(*found, context)) {
-                take(*found);
-                interrupt();
-                break;
+    for (;;) {
+        Completion* found = nullptr;
+        {
+            const Locked locked(lock_);
+            for (found = jobs_.first(); found != nullptr && !wanted(*found, context);) {
+                found = found->next;
             }
         }
+        // One that ends meanwhile is out of the list, and another may be there.
+        if (found == nullptr || remove(*found)) {
+            return found;
+        }
     }
-    if (found != nullptr) {
-        (void)kernel::futex_wake(&control_, 1);
-    }
-    return found;
 }
 
 // ---- The thread ---------------------------------------------------------------------------------
@@ -289,6 +312,7 @@ void WaitThread::run() noexcept {
         const i32 woken = wait(turn);
         lock_.lock();
         end_turn(turn, woken, ended);
+        end_leaving();
     }
     turn_ = nullptr;
     lock_.unlock();
@@ -300,6 +324,21 @@ void WaitThread::publish(CompletionQueue& ended) noexcept {
     while (Completion* const job = ended.pop()) {
         loop_->worker_done(*job);
     }
+}
+
+/// Nobody sleeps on any word now, and who was woken has ended.
+void WaitThread::end_leaving() noexcept {
+    Completion* const job = leaving_;
+    store_release(&turns_, turns_ + 1);
+    if (job == nullptr) {
+        return;
+    }
+    leaving_ = nullptr;
+    has_left_ = !has_ended(*job);
+    if (has_left_) {
+        take(*job);
+    }
+    (void)kernel::futex_wake(&turns_, 1);
 }
 
 void WaitThread::end(Completion& job, i32 value, CompletionQueue& ended) noexcept {
@@ -434,7 +473,7 @@ void WaitThread::end_woken(const Turn& turn, u32 last, CompletionQueue& ended) n
         if (turn.jobs[i] != nullptr) {
             end(*turn.jobs[i], static_cast<i32>(turn.words[i]), ended);
         } else {
-            wake_next(turn.waiters[i]); // its job was taken back: the wake is somebody else's
+            wake_next(turn.waiters[i]); // another of its job's words has ended that: one too many
         }
     }
 }

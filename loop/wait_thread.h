@@ -8,8 +8,7 @@
 //   that is found changed later was woken, and its operation ends with 0.
 // - A wake that changes the word is never lost. One that leaves the word as it was is noticed while
 //   the thread sleeps on that word, but not in the moments in which it makes a new list, or where
-//   two words were woken in the same instant. One that comes for an operation which has just been
-//   removed is passed on to the next waiter.
+//   two words were woken in the same instant.
 // - Beyond 127 words they take turns, each of 5 ms at most.
 // - Without futex_waitv (older kernels, qemu-user) it looks at each word every 1 to 10 ms, and a
 //   wake that leaves the word as it was is noticed by chance only.
@@ -48,8 +47,9 @@ class WaitThread {
     /// that can be waited for; -ENOMEM, no thread can be started.
     [[nodiscard]] i32 submit(Completion& job) noexcept;
 
-    /// Takes a job back; from then on nobody touches it or what it points to. False: its result is
-    /// on its way.
+    /// Takes a job back; from then on nobody touches it or what it points to, nor waits on its
+    /// words. False: its result is on its way. Where the thread sleeps on them this waits until it
+    /// has left them, since a wake that comes until then is the job's, and its result.
     [[nodiscard]] bool remove(Completion& job) noexcept;
 
     /// Takes back the first job for which `wanted(job, context)` holds; nullptr: there is none.
@@ -69,6 +69,8 @@ class WaitThread {
     // With the lock held.
     void interrupt() noexcept { store_release(&control_, load_relaxed(&control_) + 1); }
     void take(Completion& job) noexcept;
+    [[nodiscard]] bool is_slept_on(const Completion& job) const noexcept;
+    void end_leaving() noexcept;
     void end(Completion& job, i32 value, CompletionQueue& ended) noexcept;
     void ask_for_children(CompletionQueue& ended) noexcept;
     void begin_turn(Turn& turn) noexcept;
@@ -86,11 +88,14 @@ class WaitThread {
     u32 has_waitv_ = 1; // until the kernel says otherwise
     Lock lock_;         // over all that follows
     CompletionList jobs_;
-    u32 children_ = 0;       // jobs that wait for children
-    u32 control_ = 0;        // the word that interrupts the thread
-    Turn* turn_ = nullptr;   // what it waits for now
-    u32 slice_ms_ = 0;       // of the last turn, where it had to look at each word
-    bool must_look_ = false; // the kernel refused the last wait: look at each word
+    u32 children_ = 0;              // jobs that wait for children
+    u32 control_ = 0;               // the word that interrupts the thread
+    Turn* turn_ = nullptr;          // what it waits for now
+    u32 turns_ = 0;                 // how many have ended; remove() waits on it
+    Completion* leaving_ = nullptr; // what remove() wants back when this turn has ended
+    bool has_left_ = false;         // the last one did, and no wake came for it
+    u32 slice_ms_ = 0;              // of the last turn, where it had to look at each word
+    bool must_look_ = false;        // the kernel refused the last wait: look at each word
     bool closing_ = false;
 };
 

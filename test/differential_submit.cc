@@ -23,6 +23,10 @@ bool Run::may_write(Thing& thing, u32 end, u32 bytes) noexcept {
         ((thing.kind == Kind::tcp || thing.kind == Kind::datagram) && thing.torn)) {
         return false;
     }
+    const u8 reader = into(thing, 0).reader;
+    if (thing.kind == Kind::counter && is_busy(reader) && !has_begun(slots_[reader])) {
+        return false; // which of the two comes first would be the engine's choice
+    }
     Direction& direction = thing.from[end];
     if (direction.write_begun || (direction.read_begun && !direction.was_empty)) {
         quiet();

@@ -40,6 +40,7 @@ constexpr Failure past_failures[] = {
     {3, 0xe00f4ac187a59b69}, // a pread of a file got only what was in memory on epoll
     {3, 0xbcece14ce1503543}, // the same, with a number that had been a socket's
     {3, 0x3b02321cda1894a0}, // a read into a pool of a file that is not in memory, on old rings
+    {1, 0xb68de497673b2ad1}, // a counter that was written while its chained read began
     {3, 0x74fb0087a079564b}, // a close of a file that cancelled itself on its way to a worker
 };
 

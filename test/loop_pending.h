@@ -164,11 +164,7 @@ class Pending {
     arguments::Splice splice_ = {};
     abi::SignalInfo info_ = {};
     abi::FutexWaiter waiter_ = {};
-    // Not the one that the last of these had: a wake for somebody who has been given up is passed
-    // on to whoever waits for the same word next (WaitThread), which futex(2) calls spurious.
-    static inline constinit u32 instances_ = 0;
-    u32 words_[2] = {7, 7};
-    u32& word_ = words_[instances_++ & 1];
+    u32 word_ = 7;
     i32 child_ = -1;
     u32 operation_bytes_seen_ = 0; // on the far side of a send
     u8 data_[bytes] = {};

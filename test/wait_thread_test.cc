@@ -408,6 +408,25 @@ VARIANT_TEST(wait_thread_touches_nothing_that_was_taken_back, kernels) {
     CHECK_GT(removed, 100u);
 }
 
+/// Nor waits anybody on its word any more, who could take a wake that is another's.
+VARIANT_TEST(wait_thread_leaves_the_word_of_what_was_taken_back, kernels) {
+    pretend(row);
+    ThreadLoop threads(0, true);
+    Random random;
+    u32 word = 0;
+    for (u32 round = 0; round < 500; ++round) {
+        Job job;
+        threads.submit(job, op::futex_wait(&word, 0));
+        for (u32 i = random.below(20); i > 0; --i) {
+            (void)kernel::sched_yield();
+        }
+        CHECK(threads.waits.remove(job.completion));
+        CHECK_EQ(kernel::futex_wake(&word, 1), 0);
+        threads.drop(job);
+        threads.run_to_end();
+    }
+}
+
 struct Sleeper {
     u32 word = 0;
     i32 tid = 0; ///< written right before it sleeps
