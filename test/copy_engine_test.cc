@@ -445,7 +445,7 @@ constexpr Mood moods[] = {
 
 VARIANT_TEST(copy_engine_copies_in_every_mood, moods) {
     Random random;
-    for (u32 round = 0; round < row.rounds; ++round) {
+    for (u32 round = 0; round < effort(row.rounds); ++round) {
         const u32 special_first = row.rounds > 8 ? round : 8;
         const u64 size = random_size(random, row.size_max, special_first);
         note("round ", round, ", size ", size);
@@ -490,7 +490,7 @@ VARIANT_TEST(copy_engine_reports_an_error_at_any_point, fatal_errors) {
                            .short_submit = 100,
                            .entries = 16};
     Random random;
-    for (u32 round = 0; round < 20; ++round) {
+    for (u32 round = 0; round < effort(20); ++round) {
         Simulation simulation(mood, random, random.between(1, mood.size_max));
         simulation.open_ring();
         simulation.fail_nth(row.opcode, random.between(1, 40), row.error);

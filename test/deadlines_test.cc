@@ -796,7 +796,7 @@ class Model {
 
 VARIANT_TEST(deadlines_model, crowds) {
     Model model(row);
-    for (u32 step = 0; step < row.steps; ++step) {
+    for (u32 step = 0; step < effort(row.steps); ++step) {
         model.step();
     }
     model.finish();

@@ -10,7 +10,7 @@ using differential::Profile;
 VARIANT_TEST(differential, differential::profiles) {
     const Resources before = resources();
     Random random(0x0b0b0b0b);
-    differential::run_programs(random, row, 250);
+    differential::run_programs(random, row, effort(250));
     CHECK_SAME_RESOURCES(before);
 }
 
@@ -18,7 +18,7 @@ VARIANT_TEST(differential, differential::profiles) {
 HIDDEN_VARIANT_TEST(differential_fresh, differential::profiles) {
     const Resources before = resources();
     Random random;
-    differential::run_programs(random, row, 250);
+    differential::run_programs(random, row, effort(250));
     CHECK_SAME_RESOURCES(before);
 }
 

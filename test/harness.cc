@@ -255,6 +255,11 @@ u64 test_seed() noexcept {
     return seed_of_test;
 }
 
+u32 effort(u32 rounds) noexcept {
+    const u64 part = u64{rounds} * running.effort_percent / 100;
+    return part > 0 ? static_cast<u32>(part) : 1;
+}
+
 const char* test_name() noexcept {
     return running.name;
 }

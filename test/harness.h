@@ -96,6 +96,10 @@ void skip_if_missing(bool present, u32 first_major, u32 first_minor, const char*
 /// The running test as `--filter` takes it.
 [[nodiscard]] const char* test_name() noexcept;
 
+/// How many rounds a long test makes where it would make `rounds` on an idle machine: as `--effort`
+/// says, and at least one. What fails in fewer rounds must fail in more with the same seed.
+[[nodiscard]] u32 effort(u32 rounds) noexcept;
+
 /// splitmix64: small, and every seed is a good one.
 struct Random {
     u64 state;

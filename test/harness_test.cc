@@ -110,6 +110,10 @@ HIDDEN_TEST(selftest_flood) {
     }
     FAIL("after the flood");
 }
+HIDDEN_TEST(selftest_effort) {
+    note("effort", effort(40), effort(5), effort(1));
+}
+
 HIDDEN_TEST(selftest_files) {
     note(temp_directory());
     char path[256];
@@ -518,6 +522,15 @@ TEST(harness_filter) {
     CHECK_STREQ(run.output, "selftest_pass\n");
 }
 
+TEST(harness_effort) {
+    run_with(run, {"--hidden", "--filter=selftest_effort", "--verbose"});
+    CHECK_HAS(run, "effort 40 5 1");
+    run_with(run, {"--hidden", "--filter=selftest_effort", "--verbose", "--effort=10"});
+    CHECK_HAS(run, "effort 4 1 1");
+    run_with(run, {"--hidden", "--filter=selftest_effort", "--verbose", "--effort=300"});
+    CHECK_HAS(run, "effort 120 15 3");
+}
+
 TEST(harness_hidden_tests_stay_hidden) {
     run_with(run, {"--list", "--filter=selftest_pass"});
     CHECK_EQ(run.status, 2);
@@ -550,6 +563,7 @@ TEST(harness_help_names_every_option) {
     CHECK_HAS(run, "--filter=");
     CHECK_HAS(run, "--list");
     CHECK_HAS(run, "--seed=N");
+    CHECK_HAS(run, "--effort=P");
     CHECK_HAS(run, "--jobs=N");
     CHECK_HAS(run, "--timeout=S");
     CHECK_HAS(run, "--verbose");

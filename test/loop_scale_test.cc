@@ -9,8 +9,8 @@
 namespace oxbow::test {
 namespace {
 
-constexpr u32 connections = 10'000;
-constexpr u32 timers = 1'000'000;
+constexpr u32 connections_max = 10'000;
+constexpr u32 timers_max = 1'000'000;
 
 [[nodiscard]] abi::SocketAddressUn address_of_path(const char* path) noexcept {
     abi::SocketAddressUn address = {};
@@ -24,10 +24,10 @@ constexpr u32 timers = 1'000'000;
 
 /// Memory of the test's own, as a user would have it.
 struct Crowd {
-    Completion idle[connections];
-    Completion timer[timers];
-    i32 fd[connections];
-    u8 byte[connections];
+    Completion idle[connections_max];
+    Completion timer[timers_max];
+    i32 fd[connections_max];
+    u8 byte[connections_max];
     u32 received;
     u32 expired;
     u32 wrong;
@@ -58,7 +58,7 @@ void allow_descriptors(u64 count) noexcept {
     abi::Rlimit limit = {};
     CHECK_OK(kernel::prlimit(0, abi::resource::open_files, nullptr, &limit));
     if (limit.maximum < count) {
-        SKIP("RLIMIT_NOFILE allows fewer than ten thousand descriptors");
+        SKIP("RLIMIT_NOFILE allows fewer descriptors than there are to be connections");
     }
     limit.current = count;
     CHECK_OK(kernel::prlimit(0, abi::resource::open_files, &limit));
@@ -68,11 +68,11 @@ void allow_descriptors(u64 count) noexcept {
 /// connects to `path`, and writes a byte to every hundredth connection when it is told to.
 class OtherSide {
   public:
-    explicit OtherSide(const char* path) noexcept {
+    OtherSide(const char* path, u32 connections) noexcept {
         CHECK_OK(kernel::pipe2(go_, abi::open_flag::cloexec));
         pid_ = fork_child();
         if (pid_ == 0) {
-            run(path);
+            run(path, connections);
             leave_child(0);
         }
     }
@@ -84,13 +84,14 @@ class OtherSide {
     }
 
   private:
-    void run(const char* path) noexcept {
-        static constinit i32 fds[connections] = {};
+    void run(const char* path, u32 connections) noexcept {
+        static constinit i32 fds[connections_max] = {};
         CHECK_OK(kernel::close(go_[1]));
         const abi::SocketAddressUn address = address_of_path(path);
-        for (i32& fd : fds) {
-            fd = CHECK_OK(kernel::socket(abi::socket_family::local, abi::socket_type::stream, 0));
-            CHECK_OK(kernel::connect(fd, &address, sizeof(address)));
+        for (u32 i = 0; i < connections; ++i) {
+            fds[i] =
+                CHECK_OK(kernel::socket(abi::socket_family::local, abi::socket_type::stream, 0));
+            CHECK_OK(kernel::connect(fds[i], &address, sizeof(address)));
         }
         char byte = 0;
         CHECK_EQ(kernel::read(go_[0], &byte, 1), 1);
@@ -109,6 +110,8 @@ class OtherSide {
 }
 
 VARIANT_TEST(loop_scale_allocates_nothing_after_open, loop_configurations) {
+    const u32 connections = effort(connections_max / 100) * 100;
+    const u32 timers = effort(timers_max);
     allow_descriptors(connections + 64);
     ConfiguredLoop configured(row);
     Loop& loop = *configured;
@@ -119,9 +122,10 @@ VARIANT_TEST(loop_scale_allocates_nothing_after_open, loop_configurations) {
         abi::socket_family::local, abi::socket_type::stream | abi::socket_type::cloexec, 0));
     CHECK_OK(kernel::bind(listener, &address, sizeof(address)));
     CHECK_OK(kernel::listen(listener, 128));
-    OtherSide other(path);
-    for (i32& fd : crowd.fd) {
-        fd = CHECK_OK(kernel::accept4(listener, nullptr, nullptr, abi::accept4_flag::cloexec));
+    OtherSide other(path, connections);
+    for (u32 i = 0; i < connections; ++i) {
+        crowd.fd[i] =
+            CHECK_OK(kernel::accept4(listener, nullptr, nullptr, abi::accept4_flag::cloexec));
     }
     const u32 before = allocations();
     for (u32 i = 0; i < connections; ++i) {
@@ -136,20 +140,20 @@ VARIANT_TEST(loop_scale_allocates_nothing_after_open, loop_configurations) {
                     on<&Crowd::timed>(crowd));
     }
     CHECK_EQ(loop.in_flight(), connections + timers);
-    run_until(loop, [&crowd]() noexcept { return crowd.expired == timers; });
+    run_until(loop, [&]() noexcept { return crowd.expired == timers; });
     CHECK_EQ(crowd.wrong, 0u); // in the order of their deadlines, all of them
     CHECK_EQ(crowd.received, 0u);
     CHECK_EQ(loop.in_flight(), connections);
 
     // Every connection is still waited for.
     other.write();
-    run_until(loop, [&crowd]() noexcept { return crowd.received == connections / 100; });
+    run_until(loop, [&]() noexcept { return crowd.received == connections / 100; });
     CHECK_EQ(loop.drain(now_ns() + 200'000 * ms), 0u);
     CHECK_EQ(crowd.cancelled, connections - connections / 100);
     CHECK_EQ(allocations(), before);
     other.end();
-    for (const i32 fd : crowd.fd) {
-        CHECK_OK(kernel::close(fd));
+    for (u32 i = 0; i < connections; ++i) {
+        CHECK_OK(kernel::close(crowd.fd[i]));
     }
     CHECK_OK(kernel::close(listener));
     CHECK_OK(kernel::munmap(&crowd, sizeof(Crowd)));

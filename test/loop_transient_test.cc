@@ -166,7 +166,7 @@ LOOP_TEST(loop_transient_signals_while_threads_are_started) {
     // drops what that thread was to do, as if it had been cancelled. A new loop has no threads.
     constexpr u32 writes = 4;
     const Fd file = make_file();
-    for (u32 i = 0; i < 60; ++i) {
+    for (u32 i = 0; i < effort(60); ++i) {
         ConfiguredLoop fresh(row);
         Logged logged[writes];
         const AlarmStorm storm(10, 2000);

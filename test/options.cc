@@ -83,6 +83,10 @@ constexpr Value values[] = {
      }},
     {"--jobs", 64,
      [](Options& o, const char*, u64 value) noexcept { o.jobs = static_cast<u32>(value); }},
+    {"--effort", 100000,
+     [](Options& o, const char*, u64 value) noexcept {
+         o.effort_percent = static_cast<u32>(value);
+     }},
     {"--progress", 1000000,
      [](Options& o, const char*, u64 value) noexcept { o.progress_s = static_cast<u32>(value); }},
     {"--timeout", 1000000,
@@ -153,6 +157,7 @@ void print_help(const Options& options) noexcept {
         "                   for inside the names; one with a - in front is left out\n"
         "  --list           print the names of the tests that would run\n"
         "  --seed=N         the seed of tests that draw random numbers\n"
+        "  --effort=P       percent of the rounds that long tests make (default: 100)\n"
         "  --jobs=N         tests at a time, 1 to 64 (default: two for each CPU)\n"
         "  --timeout=S      seconds that a test may take (default: 60; 0: as long as it likes)\n"
         "  --progress=S     say every S seconds how far the run has come (default: 0, never)\n"

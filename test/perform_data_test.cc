@@ -353,6 +353,9 @@ struct Datagrams {
     void send(const char* text) noexcept {
         const u32 bytes = length_of(text);
         CHECK_EQ(kernel::sendto(from.fd, text, bytes, 0, &to.address, sizeof(to.address)), bytes);
+        // On a busy machine the loopback device delivers later than that, in a thread of its own.
+        abi::PollFd arrived = {to.fd, abi::poll_event::in, 0};
+        CHECK_EQ(kernel::ppoll(&arrived, 1, nullptr), 1);
     }
 };
 

@@ -272,7 +272,8 @@ void Runner::become_child(const Slot& slot) noexcept {
     const Message name = name_of(*slot.test);
     const Message directory = directory_of(*slot.test);
     run_here(*slot.test->entry, slot.test->row,
-             {slot.outcome, name.text(), options_.program, directory.text(), options_.seed});
+             {slot.outcome, name.text(), options_.program, directory.text(), options_.seed,
+              options_.effort_percent});
 }
 
 // ---- Waiting ----------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ struct Running {
     const char* program = "";
     const char* directory = ""; ///< made on first use
     u64 run_seed = 0;
+    u32 effort_percent = 100;
 };
 
 /// Runs one test in this process, which ends with it.
@@ -59,6 +60,7 @@ struct Options {
     u32 jobs = 0;       ///< 0: two for each CPU
     u32 timeout_s = 60; ///< 0: none
     u32 progress_s = 0; ///< 0: never
+    u32 effort_percent = 100;
 };
 
 /// 0, or the exit status of a program that was called wrongly; the reason is printed.
