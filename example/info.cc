@@ -3,6 +3,7 @@
 #include "../syscall/call.h"
 #include "../syscall/start.h"
 #include "../syscall/text.h"
+#include "../uring/additions.h"
 #include "../uring/names.h"
 #include "../uring/probe.h"
 #include "../uring/reason.h"
@@ -61,9 +62,33 @@ struct Section {
     }
 };
 
-constexpr u32 section_count = 6;
+constexpr u32 section_count = 7;
 
-void fill_sections(Section (&sections)[section_count], const Features& f) noexcept {
+KernelName name_of_addition(u32 index) noexcept {
+    const Addition& addition = additions[index];
+    return {addition.name, static_cast<u8>(addition.series), static_cast<u8>(addition.release)};
+}
+
+/// Nobody can ask for these: what a kernel should have that calls itself by this version.
+Section section_of_additions(const char* release, const Features& features) noexcept {
+    Section section = {"by its version", "by_version", additions_count, name_of_addition, {}};
+    u32 numbers[2] = {};
+    for (u32& number : numbers) {
+        for (; *release >= '0' && *release <= '9'; ++release) {
+            number = number * 10 + static_cast<u32>(*release - '0');
+        }
+        release += *release == '.' ? 1 : 0;
+    }
+    for (u32 index = 0; index < additions_count; ++index) {
+        const bool has =
+            has_addition(additions[index], numbers[0], numbers[1], features.feature_bits);
+        section.has[index >> 6] |= u64{has} << (index & 63);
+    }
+    return section;
+}
+
+void fill_sections(Section (&sections)[section_count], const Features& f,
+                   const char* release) noexcept {
     sections[0] = {"features", "features", features_named, feature_name, {f.feature_bits}};
     sections[1] = {
         "setup flags", "setup_flags", setup_flags_named, setup_flag_name, {f.setup_flags}};
@@ -80,6 +105,7 @@ void fill_sections(Section (&sections)[section_count], const Features& f) noexce
                    register_ops_named,
                    name_of_register_op,
                    {f.register_ops[0], f.register_ops[1]}};
+    sections[6] = section_of_additions(release, f);
 }
 
 // ---- What is found out --------------------------------------------------------------------------
@@ -103,7 +129,7 @@ void find_out(Report& report) noexcept {
     (void)kernel::uname(&report.kernel);
     report.around = read_surroundings();
     report.probe_result = probe(report.features);
-    fill_sections(report.sections, report.features);
+    fill_sections(report.sections, report.features, report.kernel.release);
     Ring ring;
     report.ring_result = ring.open(report.options, &report.reason);
     if (report.ring_result == 0) {
@@ -250,7 +276,9 @@ void find_out(Report& report) noexcept {
         cell = length + 2 > cell ? length + 2 : cell;
     }
     usize at = 0;
-    for (u32 index = 0; index < section.named; ++index) {
+    // Names that leave no room for a second column are sentences: of those, what is missing will
+    // do.
+    for (u32 index = 0; cell <= line_width / 2 && index < section.named; ++index) {
         if (!section.supports(index)) {
             continue;
         }

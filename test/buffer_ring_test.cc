@@ -40,7 +40,7 @@ Cqe receive(Ring& ring, i32 fd, u32 bytes) noexcept {
 }
 
 TEST(buffer_ring_refusals) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     TestRing ring;
     BufferRing buffers;
@@ -79,7 +79,7 @@ TEST(buffer_ring_refusals) {
 }
 
 TEST(buffer_ring_clears_nothing_but_the_tail) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     TestRing ring;
     Pages pages(65536);
@@ -116,9 +116,9 @@ constexpr Place places[] = {
     {"own", false, false}, {"callers", true, false}, {"kernels", false, true}};
 
 VARIANT_TEST(buffer_ring_hands_out_in_order, places) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     if (row.kernels) {
-        SKIP_BEFORE(6, 4, "buffer rings in the kernel's memory");
+        SKIP_WITHOUT("buffer rings in the kernel's memory");
     }
     const NothingLeaks check;
     TestRing ring;
@@ -166,7 +166,7 @@ VARIANT_TEST(buffer_ring_hands_out_in_order, places) {
 }
 
 TEST(buffer_ring_gives_back_buffers_and_completions_at_once) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     TestRing ring;
     BufferRing buffers;
@@ -196,7 +196,7 @@ TEST(buffer_ring_gives_back_buffers_and_completions_at_once) {
 }
 
 TEST(buffer_ring_tail_wraps) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     TestRing ring(64);
     BufferRing buffers;
@@ -236,7 +236,7 @@ TEST(buffer_ring_tail_wraps) {
 }
 
 TEST(buffer_ring_closes_in_any_order) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     for (u32 kernels = 0; kernels < (kernel_at_least(6, 4) ? 2 : 1); ++kernels) {
         for (u32 ring_first = 0; ring_first < 2; ++ring_first) {
@@ -257,7 +257,6 @@ TEST(buffer_ring_closes_in_any_order) {
 }
 
 TEST(buffer_ring_failures_leave_nothing) {
-    SKIP_BEFORE(5, 19, "buffer rings");
     const NothingLeaks check;
     TestRing ring;
     BufferRing buffers;
@@ -278,7 +277,7 @@ TEST(buffer_ring_failures_leave_nothing) {
 }
 
 TEST(buffer_ring_works_through_the_index) {
-    SKIP_BEFORE(6, 4, "registrations through the index");
+    SKIP_WITHOUT("buffer rings through the index");
     const NothingLeaks check;
     TestRing ring;
     CHECK_OK(ring->register_ring_fd());

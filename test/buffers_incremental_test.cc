@@ -162,7 +162,7 @@ TEST(buffers_incremental_reclaim) {
 }
 
 TEST(buffers_incremental_bundles) {
-    SKIP_BEFORE(6, 15, "bundles of incremental buffers");
+    SKIP_WITHOUT("bundles of incremental buffers");
     const NothingLeaks check;
     TestRing ring;
     TestGroup group(*ring, 4, 4, BufferUse::incremental);
@@ -207,9 +207,7 @@ TEST(buffers_incremental_with_a_rest) {
                                           .buffer_bytes = 16,
                                           .use = BufferUse::incremental,
                                           .min_left_bytes = 8});
-    if (result == -Errno::einval) {
-        SKIP_KERNEL("buffers that leave a rest", 7, 1);
-    }
+    SKIP_IF_MISSING(result != -Errno::einval, "buffers that leave a rest");
     CHECK_OK(result);
     const TestPair sockets = TestPair::sockets();
     for (u32 round = 0; round < 4; ++round) {
@@ -245,7 +243,7 @@ bool without_incremental(void*, long number, const long* arguments, int, long* r
 }
 
 TEST(buffers_incremental_where_supported) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     TestRing ring;
     const TestPair sockets = TestPair::sockets();

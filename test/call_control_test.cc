@@ -124,9 +124,7 @@ TEST(call_control_futex_waitv) {
     }
     const abi::Timespec deadline = from_now(10'000'000);
     const i32 result = futex_waitv(waiters, 2, &deadline);
-    if (result == -Errno::enosys) {
-        SKIP_KERNEL("no futex_waitv", 5, 16);
-    }
+    SKIP_IF_MISSING(result != -Errno::enosys, "futex_waitv");
     CHECK_ERRNO(result, Errno::etimedout);
     waiters[1].value = 3;
     CHECK_ERRNO(futex_waitv(waiters, 2), Errno::eagain);

@@ -79,9 +79,7 @@ TEST(call_event_epoll_pwait2) {
     abi::EpollEvent got = {};
     const u64 before = now_ns();
     const i32 result = epoll_pwait2(epoll, &got, 1, &short_time);
-    if (result == -Errno::enosys) {
-        SKIP_KERNEL("no epoll_pwait2", 5, 11);
-    }
+    SKIP_IF_MISSING(result != -Errno::enosys, "epoll_pwait2");
     CHECK_EQ(result, 0);
     CHECK_GE(now_ns() - before, 20'000'000u);
     // A pending signal, blocked outside and open inside, ends the wait.

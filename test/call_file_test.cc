@@ -258,9 +258,7 @@ TEST(call_file_openat2) {
     how.mode = 0600;
     how.resolve = abi::resolve::beneath;
     const i32 fd = openat2(dir, "inside", &how);
-    if (fd == -Errno::enosys) {
-        SKIP_KERNEL("no openat2", 5, 6);
-    }
+    SKIP_IF_MISSING(fd != -Errno::enosys, "openat2");
     CHECK_OK(fd);
     CHECK_ERRNO(openat2(dir, "../outside", &how), Errno::exdev);
     how.flags |= u64{1} << 40;
@@ -295,9 +293,7 @@ TEST(call_file_descriptors) {
     CHECK_EQ(readable, 6);
 
     const i32 closed = close_range(200, 300, 0);
-    if (closed == -Errno::enosys) {
-        SKIP_KERNEL("no close_range", 5, 9);
-    }
+    SKIP_IF_MISSING(closed != -Errno::enosys, "close_range");
     CHECK_OK(closed);
     CHECK_ERRNO(close(200), Errno::ebadf);
     CHECK_ERRNO(close(201), Errno::ebadf);

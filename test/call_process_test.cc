@@ -117,9 +117,7 @@ TEST(call_process_clone3_with_pidfd) {
     arguments.parent_tid = address_of(&tid);
     arguments.exit_signal = abi::signal::chld;
     const i32 pid = clone3(&arguments);
-    if (pid == -Errno::enosys) {
-        SKIP_KERNEL("no clone3", 5, 3);
-    }
+    SKIP_IF_MISSING(pid != -Errno::enosys, "clone3");
     CHECK_OK(pid);
     if (pid == 0) {
         exit_group(17);
@@ -148,7 +146,7 @@ TEST(call_process_pidfd) {
     const i32 pidfd = pidfd_open(pid, 0);
     if (pidfd == -Errno::enosys) {
         (void)kill(pid, abi::signal::kill);
-        SKIP_KERNEL("no pidfd_open", 5, 3);
+        SKIP_MISSING("pidfd_open");
     }
     CHECK_OK(pidfd);
     const i32 theirs = pidfd_getfd(pidfd, pipe[1]);

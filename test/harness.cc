@@ -147,105 +147,40 @@ void check_strings(const char* actual, const char* expected, const Site& site) n
 
 // ---- Skipping ---------------------------------------------------------------------------------
 
+namespace {
+
+void copy_reason(const char* reason) noexcept {
+    char* const to = running.outcome->reason;
+    usize i = 0;
+    for (; reason[i] != '\0' && i + 1 < sizeof(running.outcome->reason); ++i) {
+        to[i] = reason[i];
+    }
+    to[i] = '\0';
+}
+
+} // namespace
+
 void skip(const char* reason) noexcept {
     const HookPause pause;
     if (running.outcome != nullptr && ending_so_far() == Ending::none) {
-        char* const to = running.outcome->reason;
-        usize i = 0;
-        for (; reason[i] != '\0' && i + 1 < sizeof(running.outcome->reason); ++i) {
-            to[i] = reason[i];
-        }
-        to[i] = '\0';
+        copy_reason(reason);
     }
     set_ending(Ending::skipped);
     leave(status_of_skip);
 }
 
-namespace {
+bool is_strict() noexcept {
+    return running.outcome != nullptr && running.strict;
+}
 
-struct KernelVersion {
-    u32 generation; // what glibc's macro `major` would be the name of
-    u32 release;
-};
-
-[[nodiscard]] KernelVersion kernel_version() noexcept {
+void expect_failure(const char* reason) noexcept {
     const HookPause pause;
-    abi::UtsName name = {};
-    (void)kernel::uname(&name);
-    const char* at = name.release;
-    const auto number = [&at]() noexcept {
-        u32 value = 0;
-        for (; *at >= '0' && *at <= '9'; ++at) {
-            value = value * 10 + static_cast<u32>(*at - '0');
-        }
-        return value;
-    };
-    const u32 generation = number();
-    at += *at == '.' ? 1 : 0;
-    return {generation, number()};
-}
-
-void add_version(Message& text, u32 generation, u32 release) noexcept {
-    text.add("Linux ").add_decimal(generation).add('.').add_decimal(release);
-}
-
-} // namespace
-
-bool is_emulated() noexcept {
-    const HookPause pause;
-    // Of /proc/self/exe qemu tells its program, but not here.
-    char path[256] = {};
-    const long length =
-        kernel::readlinkat(abi::at_fdcwd, "/proc/thread-self/exe", path, sizeof(path) - 1);
-    const char* name = path;
-    for (long i = 0; i < length; ++i) {
-        name = path[i] == '/' ? &path[i + 1] : name;
-    }
-    return __builtin_memcmp(name, "qemu-", 5) == 0;
-}
-
-bool has_transfer_flags() noexcept {
-    return kernel::preadv2(-1, nullptr, 0, 0, 0) != -Errno::enosys;
-}
-
-bool kernel_at_least(u32 first_major, u32 first_minor) noexcept {
-    const KernelVersion version = kernel_version();
-    return version.generation > first_major ||
-           (version.generation == first_major && version.release >= first_minor);
-}
-
-void skip_before(u32 first_major, u32 first_minor, const char* what) noexcept {
-    if (!kernel_at_least(first_major, first_minor)) {
-        Message reason;
-        reason.add(what).add(": ");
-        add_version(reason, first_major, first_minor);
-        skip(reason.text());
-    }
-}
-
-void skip_kernel(const char* reason, u32 first_major, u32 first_minor, const Site& site) noexcept {
-    Message text;
-    if (is_emulated()) {
-        text.add("qemu-user: ").add(reason);
-        skip(text.text());
-    }
-    if (kernel_at_least(first_major, first_minor)) {
-        const KernelVersion version = kernel_version();
-        text.add("unexpected skip: ").add(reason).add(": this kernel is ");
-        add_version(text, version.generation, version.release);
-        text.add(" and should have it since ");
-        add_version(text, first_major, first_minor);
-        fail_check(site, text.text());
-    }
-    text.add(reason).add(": ");
-    add_version(text, first_major, first_minor);
-    skip(text.text());
-}
-
-void skip_if_missing(bool present, u32 first_major, u32 first_minor, const char* what,
-                     const Site& site) noexcept {
-    if (!present) {
-        skip_kernel(what, first_major, first_minor, site);
+    if (ending_so_far() == Ending::none && load_acquire(&running.outcome->lacking) == 0) {
+        copy_reason(reason);
+        store_release(&running.outcome->lacking, 1u);
+        // What a kernel does not know can be waited for in vain.
+        const abi::IntervalTimer soon = {{0, 0}, {10, 0}};
+        (void)kernel::setitimer(abi::interval_timer::real, &soon, nullptr);
     }
 }
 

@@ -1,10 +1,12 @@
 // What a test file sees: TEST and VARIANT_TEST, the CHECK family, skips, seeds, temporary files and
 // leak counts. Tests are found through an ELF section, so there are no constructors and nothing to
-// list by hand; each runs in a forked child of its own (runner.cc). Nothing but syscall/ is needed,
-// so the same tests run hosted, without a C library, and as the first process of a bare kernel.
+// list by hand; each runs in a forked child of its own (runner.cc). Nothing but syscall/ is
+// linked, so the same tests run hosted, without a C library, and as the first process of a bare
+// kernel.
 #pragma once
 
 #include "../syscall/types.h"
+#include "../uring/additions.h"
 #include "check_value.h"
 
 namespace oxbow::test {
@@ -70,11 +72,28 @@ void check_strings(const char* actual, const char* expected, const Site& site) n
 // ---- Skips ------------------------------------------------------------------------------------
 
 [[noreturn]] void skip(const char* reason) noexcept;
-void skip_before(u32 first_major, u32 first_minor, const char* what) noexcept;
-[[noreturn]] void skip_kernel(const char* reason, u32 first_major, u32 first_minor,
-                              const Site& site) noexcept;
-void skip_if_missing(bool present, u32 first_major, u32 first_minor, const char* what,
-                     const Site& site) noexcept;
+
+/// What a test needs of its kernel: an entry of additions.h by its name, which must be one, or what
+/// a row of a table says of its own.
+struct Needed {
+    Addition addition;
+
+    consteval Needed(const char* name) noexcept : addition(find(name)) {}
+    constexpr Needed(const Addition& of_a_row) noexcept : addition(of_a_row) {}
+
+  private:
+    static consteval Addition find(const char* name) noexcept {
+        for (const Addition& addition : additions) {
+            if (__builtin_strcmp(addition.name, name) == 0) {
+                return addition;
+            }
+        }
+        __builtin_trap(); // uring/additions.h has no such name
+    }
+};
+void skip_without(const Needed& needed) noexcept;
+[[noreturn]] void skip_missing(const Needed& needed, const Site& site) noexcept;
+void skip_if_missing(bool present, const Needed& needed, const Site& site) noexcept;
 
 /// Whether this is qemu-user, which answers some calls itself, lacks others, and has this machine's
 /// kernel's version all the same. Tests leave out what it is known to do otherwise: each such place
@@ -319,15 +338,16 @@ template <class Body>
     if (::oxbow::test::has_thread_sanitizer)                                                       \
     SKIP("ThreadSanitizer cannot be entered from a signal handler that it does not know of")
 
-/// For what the kernel is too old for, judged by its version: skips on older ones, and does nothing
-/// on `first_major.first_minor` and later.
-#define SKIP_BEFORE(first_major, first_minor, what)                                                \
-    ::oxbow::test::skip_before(first_major, first_minor, what)
+/// For what the kernel is too old for, judged by its version: `needed` is a name of
+/// uring/additions.h, or an Addition. Does nothing where the kernel should have it. With `--strict`
+/// the test goes on in any case, and where the kernel should not have it, must not pass.
+#define SKIP_WITHOUT(needed) ::oxbow::test::skip_without(needed)
 
-/// The same where the test found it out by asking: a kernel of that version or later should have
-/// had it, so there the skip is a failure.
-#define SKIP_KERNEL(reason, first_major, first_minor)                                              \
-    ::oxbow::test::skip_kernel(reason, first_major, first_minor, OXBOW_TEST_SITE("SKIP_KERNEL"))
-#define SKIP_IF_MISSING(present, first_major, first_minor, what)                                   \
-    ::oxbow::test::skip_if_missing((present), first_major, first_minor, what,                      \
+/// The same where the test found it out by asking. A skip on a kernel that should have it is a
+/// failure.
+#define SKIP_MISSING(needed)                                                                       \
+    ::oxbow::test::skip_missing(needed, OXBOW_TEST_SITE("SKIP_MISSING(" #needed ")"))
+/// With `--strict`, so is the presence on one that should not.
+#define SKIP_IF_MISSING(present, needed)                                                           \
+    ::oxbow::test::skip_if_missing((present), needed,                                              \
                                    OXBOW_TEST_SITE("SKIP_IF_MISSING(" #present ")"))

@@ -79,17 +79,27 @@ HIDDEN_TEST(selftest_skip_two) {
     SKIP("this machine has no flux");
 }
 HIDDEN_TEST(selftest_skip_future) {
-    SKIP_BEFORE(9999, 1, "time travel");
+    SKIP_WITHOUT((Addition{"time travel", 9999, 1}));
 }
 HIDDEN_TEST(selftest_skip_not_needed) {
-    SKIP_BEFORE(2, 6, "old things");
-    SKIP_IF_MISSING(true, 2, 6, "old things");
+    SKIP_WITHOUT((Addition{"old things", 2, 6}));
+    SKIP_IF_MISSING(true, (Addition{"old things", 2, 6}));
 }
 HIDDEN_TEST(selftest_skip_unexpected) {
-    SKIP_KERNEL("old things", 2, 6);
+    SKIP_MISSING((Addition{"old things", 2, 6}));
 }
 HIDDEN_TEST(selftest_skip_expected) {
-    SKIP_IF_MISSING(false, 9999, 0, "new things");
+    SKIP_IF_MISSING(false, (Addition{"new things", 9999, 0}));
+}
+HIDDEN_TEST(selftest_strict_passes) {
+    SKIP_WITHOUT((Addition{"time travel", 9999, 1}));
+}
+HIDDEN_TEST(selftest_strict_fails) {
+    SKIP_WITHOUT((Addition{"time travel", 9999, 1}));
+    (void)in_child([]() noexcept { CHECK_EQ(0, 1); });
+}
+HIDDEN_TEST(selftest_strict_has) {
+    SKIP_IF_MISSING(true, (Addition{"new things", 9999, 0}));
 }
 HIDDEN_TEST(selftest_leftover) {
     if (kernel::fork() == 0) { // unlike in_child's, this one does not die with its parent
@@ -291,6 +301,20 @@ TEST(harness_unexpected_skip_is_a_failure) {
     CHECK_EQ(run.status, 1);
     CHECK_HAS(run, "unexpected skip: old things: this kernel is Linux ");
     CHECK_HAS(run, "should have it since Linux 2.6");
+}
+
+TEST(harness_strict_runs_what_must_not_pass) {
+    run_with(run, {"--hidden", "--strict", "--filter=selftest_strict_fails"});
+    CHECK_EQ(run.status, 0);
+    CHECK_HAS(run, "skipped 1 (time travel: Linux 9999.1):\n");
+    run_with(run, {"--hidden", "--strict", "--filter=selftest_strict_passes"});
+    CHECK_EQ(run.status, 1);
+    CHECK_HAS(run, "it passed on a kernel that should lack time travel: Linux 9999.1");
+    run_with(run, {"--hidden", "--strict", "--filter=selftest_strict_has"});
+    CHECK_EQ(run.status, 1);
+    CHECK_HAS(run, "this kernel has what it should lack: new things: Linux 9999.0");
+    run_with(run, {"--hidden", "--filter=selftest_strict_has,selftest_strict_passes"});
+    CHECK(run.ends_with("\n1 passed, 0 failed, 1 skipped\n"));
 }
 
 TEST(harness_leftover_processes_are_ended) {
@@ -565,6 +589,7 @@ TEST(harness_help_names_every_option) {
     CHECK_HAS(run, "--seed=N");
     CHECK_HAS(run, "--effort=P");
     CHECK_HAS(run, "--jobs=N");
+    CHECK_HAS(run, "--strict");
     CHECK_HAS(run, "--timeout=S");
     CHECK_HAS(run, "--verbose");
     CHECK_HAS(run, "--tap");

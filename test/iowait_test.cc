@@ -116,7 +116,7 @@ struct Watch {
 VARIANT_TEST(iowait_of_an_idle_loop, loop_configurations) {
     ConfiguredLoop loop(row);
     if (row.is_uring() && (row.kernel != nullptr || !kernel_at_least(6, 15))) {
-        SKIP_BEFORE(6, 15, "waits that are not counted as iowait");
+        SKIP_WITHOUT("waits that are not counted as iowait");
         SKIP("it pretends to be a kernel whose waits are counted as iowait");
     }
     const SocketPair pair = make_socket_pair();
@@ -141,7 +141,6 @@ VARIANT_TEST(iowait_of_an_idle_loop, loop_configurations) {
 
 /// That the test above can fail: a ring that asks to be counted is.
 TEST(iowait_of_a_ring_that_is_counted) {
-    SKIP_BEFORE(6, 15, "waits that are not counted as iowait");
     LiveRing ring({.entries = 4});
     ring->count_as_iowait(true);
     const Pipe pipe = make_pipe();

@@ -1,6 +1,7 @@
 // The loop's connect and accept, on every engine alike: refused, hanging, waiting for room; peers'
 // addresses.
 #include "loop_op_address.h"
+#include "loop_scene.h"
 
 namespace oxbow::test {
 namespace {
@@ -46,42 +47,22 @@ LOOP_TEST(loop_op_connect_errors) {
     }
 }
 
-/// A listener that takes no more: the kernel drops the first packet of the connection.
 LOOP_TEST(loop_op_connect_that_hangs) {
     for (const i32 mode : fd_modes) {
-        const BoundSocket listener = make_bound_socket(type::stream);
-        CHECK_OK(kernel::listen(listener.fd, 0));
-        const Operation to = op::connect(-1, &listener.address, sizeof(listener.address));
-        Fd clients[6];
-        Logged connects[6];
-        Logged* hangs = nullptr;
-        for (u32 i = 0; i < 6; ++i) {
-            clients[i] = make_tcp_socket();
-            set_mode(clients[i], mode);
-            Operation operation = to;
-            operation.fd = clients[i];
-            submit(loop, connects[i], operation);
-        }
-        CHECK_GE(loop.run_for(20 * ms), 0); // what does not hang ends meanwhile
-        for (Logged& connect : connects) {
-            hangs = connect.count == 0 ? &connect : hangs;
-        }
-        CHECK(hangs != nullptr);
-        Operation again = to;
-        again.fd = clients[hangs - connects];
-        CHECK_ERRNO(perform_on(loop, again).value, Errno::ealready);
+        const FullListener full = make_full_listener();
+        Fd client = make_tcp_socket();
+        set_mode(client, mode);
+        Logged hangs;
+        const Operation to =
+            op::connect(client, &full.listener.address, sizeof(full.listener.address));
+        submit(loop, hangs, to);
+        CHECK_EQ(loop.run_for(20 * ms), 0);
+        CHECK_ERRNO(perform_on(loop, to).value, Errno::ealready);
         // With room, it still comes about: the kernel sends the packet again after a second. That
         // is too long for a test; it ends by being closed.
-        const Result closed = perform_on(loop, op::close(clients[hangs - connects].release()));
-        CHECK_EQ(closed.value, 0);
-        CHECK(hangs->ended());
-        CHECK_ERRNO(hangs->last.value, Errno::ecanceled);
-        for (u32 i = 0; i < 6; ++i) {
-            if (!connects[i].ended()) {
-                loop.cancel(connects[i].completion);
-                run_until_ended(loop, connects[i]);
-            }
-        }
+        CHECK_EQ(perform_on(loop, op::close(client.release())).value, 0);
+        CHECK(hangs.ended());
+        CHECK_ERRNO(hangs.last.value, Errno::ecanceled);
     }
 }
 

@@ -70,9 +70,7 @@ LOOP_TEST(loop_op_openat2) {
     abi::OpenHow how = {};
     how.flags = static_cast<u64>(flag::read_only | flag::cloexec);
     const Result result = perform_on(loop, op::openat2(abi::at_fdcwd, names.a, &how));
-    if (result.is(Errno::enosys)) {
-        SKIP_KERNEL("openat2", 5, 6);
-    }
+    SKIP_IF_MISSING(!result.is(Errno::enosys), "openat2");
     const Fd file(CHECK_OK(result.value));
     how.resolve = abi::resolve::beneath;
     CHECK_ERRNO(result_of(loop, op::openat2(abi::at_fdcwd, names.a, &how)), Errno::exdev);

@@ -76,13 +76,11 @@ FullListener make_full_listener() noexcept {
     FullListener full;
     full.listener = make_bound_socket(abi::socket_type::stream);
     CHECK_OK(kernel::listen(full.listener.fd, 0));
-    for (Fd& client : full.queued) {
-        client = make_tcp_socket();
-        set_nonblocking(client);
-        const i32 result =
-            kernel::connect(client, &full.listener.address, sizeof(full.listener.address));
-        CHECK(result == 0 || result == -Errno::einprogress);
-    }
+    full.queued = make_tcp_socket();
+    CHECK_OK(kernel::connect(full.queued, &full.listener.address, sizeof(full.listener.address)));
+    // Not before the connection is there to be accepted is the listener full.
+    abi::PollFd arrived = {full.listener.fd, abi::poll_event::in, 0};
+    CHECK_EQ(kernel::ppoll(&arrived, 1, nullptr), 1);
     return full;
 }
 

@@ -67,7 +67,7 @@ void await(const u32& counter, u32 value) noexcept;
 /// A listener whose backlog is full: a further connect waits.
 struct FullListener {
     BoundSocket listener;
-    Fd queued[2];
+    Fd queued;
 };
 [[nodiscard]] FullListener make_full_listener() noexcept;
 

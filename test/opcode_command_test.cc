@@ -12,7 +12,7 @@ namespace option = abi::socket_option;
 namespace type = abi::socket_type;
 
 OPERATION_TEST(op_uring_cmd_refusals) {
-    SKIP_BEFORE(5, 19, "commands in a ring");
+    SKIP_WITHOUT("commands in a ring");
     const Fd file = make_file();
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::uring_cmd(s, file, 1); }), Errno::eopnotsupp);
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::uring_cmd(s, 9999, 1); }), Errno::ebadf);
@@ -23,7 +23,7 @@ OPERATION_TEST(op_uring_cmd_refusals) {
 
 /// In a ring whose entries have 128 bytes, all commands have.
 TEST(op_uring_cmd_in_big_entries) {
-    SKIP_BEFORE(6, 5, "socket commands");
+    SKIP_WITHOUT("socket commands");
     const NoLeaks no_leaks;
     LiveRing ring({.entries = 4, .flags = abi::setup::sqe128});
     const SocketPair pair = make_tcp_pair();
@@ -38,7 +38,7 @@ TEST(op_uring_cmd128) {
     Ring ring;
     const i32 result =
         ring.open({.entries = 8, .flags = abi::setup::sqe_mixed, .preferred_flags = 0});
-    SKIP_IF_MISSING(result != -Errno::einval, 6, 19, "entries of two sizes");
+    SKIP_IF_MISSING(result != -Errno::einval, "entries of two sizes");
     CHECK_OK(result);
     const SocketPair pair = make_tcp_pair();
     write_text(pair.far, "12345");
@@ -55,7 +55,7 @@ TEST(op_uring_cmd128) {
 // ---- Sockets ------------------------------------------------------------------------------------
 
 OPERATION_TEST(op_socket_bytes_readable) {
-    SKIP_BEFORE(6, 5, "socket commands");
+    SKIP_WITHOUT("socket commands");
     const SocketPair pair = make_tcp_pair();
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::socket_bytes_readable(s, pair.near); }), 0);
     write_text(pair.far, "1234567");
@@ -69,7 +69,7 @@ OPERATION_TEST(op_socket_bytes_readable) {
 }
 
 OPERATION_TEST(op_socket_bytes_unsent) {
-    SKIP_BEFORE(6, 5, "socket commands");
+    SKIP_WITHOUT("socket commands");
     const SocketPair pair = make_tcp_pair();
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::socket_bytes_unsent(s, pair.near); }), 0);
     // The other side reads nothing, so that at some point the rest stays here.
@@ -84,7 +84,7 @@ OPERATION_TEST(op_socket_bytes_unsent) {
 }
 
 OPERATION_TEST(op_getsockopt_setsockopt) {
-    SKIP_BEFORE(6, 7, "options of sockets in a ring");
+    SKIP_WITHOUT("options of sockets in a ring");
     const SocketPair pair = make_tcp_pair();
     i32 value = 1;
     CHECK_EQ(
@@ -142,7 +142,7 @@ void stamp_datagrams(i32 fd) noexcept {
 }
 
 OPERATION_TEST(op_socket_tx_timestamp) {
-    SKIP_BEFORE(6, 17, "timestamps of what was sent");
+    SKIP_WITHOUT("timestamps of what was sent");
     const BoundSocket from = make_bound_socket(type::datagram);
     const BoundSocket to = make_bound_socket(type::datagram);
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::socket_tx_timestamp(s, from.fd); }),
@@ -170,14 +170,14 @@ OPERATION_TEST(op_socket_tx_timestamp) {
 }
 
 OPERATION_TEST(op_getsockname) {
-    SKIP_BEFORE(5, 19, "commands in a ring");
+    SKIP_WITHOUT("commands in a ring");
     const SocketPair pair = make_tcp_pair();
     abi::SocketAddressIn own = {};
     abi::SocketAddressIn peer = {};
     u32 bytes = sizeof(own);
     const i32 result =
         run_result(ring, [&](Sqe& s) { prep::getsockname(s, pair.near, &own, &bytes); });
-    SKIP_IF_MISSING(result != -Errno::eopnotsupp, 6, 19, "getsockname in a ring");
+    SKIP_IF_MISSING(result != -Errno::eopnotsupp, "getsockname in a ring");
     CHECK_EQ(result, 0);
     CHECK_EQ(bytes, sizeof(own));
     CHECK_EQ(run_result(ring,
@@ -240,7 +240,7 @@ static_assert(sizeof(LoopConfig) == 304);
 }
 
 OPERATION_TEST(op_block_discard) {
-    SKIP_BEFORE(6, 12, "discards in a ring");
+    SKIP_WITHOUT("discards in a ring");
     const Fd file = make_file();
     constexpr u32 part = 65536;
     static char data[4 * part];
@@ -274,7 +274,7 @@ OPERATION_TEST(op_block_discard) {
 }
 
 OPERATION_TEST(op_block_discard_of_a_file) {
-    SKIP_BEFORE(5, 19, "commands in a ring");
+    SKIP_WITHOUT("commands in a ring");
     const Fd file = make_file();
     CHECK_ERRNO(run_result(ring,
                            [&](Sqe& s) {

@@ -118,7 +118,7 @@ OPERATION_TEST(op_openat_direct_close_direct) {
 }
 
 OPERATION_TEST(op_openat2_direct) {
-    SKIP_BEFORE(5, 19, "slots that the kernel chooses");
+    SKIP_WITHOUT("slots that the kernel chooses");
     char path[256];
     write_text(make_file(path), "direct");
     register_slots(ring, 2);
@@ -226,7 +226,7 @@ OPERATION_TEST(op_unlinkat_mkdirat) {
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::unlink(s, path); }), 0);
     CHECK(!path_exists(path));
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::unlink(s, path); }), Errno::enoent);
-    SKIP_BEFORE(5, 15, "mkdirat");
+    SKIP_WITHOUT("mkdirat");
 
     temp_path(directory_path);
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::mkdir(s, directory_path, 0700); }), 0);
@@ -246,7 +246,7 @@ OPERATION_TEST(op_unlinkat_mkdirat) {
 }
 
 OPERATION_TEST(op_symlinkat_linkat) {
-    SKIP_BEFORE(5, 15, "symlinkat and linkat");
+    SKIP_WITHOUT("symlinkat and linkat");
     char path[256];
     char link_path[256];
     char hard_path[256];
@@ -292,7 +292,7 @@ OPERATION_TEST(op_symlinkat_linkat) {
 }
 
 OPERATION_TEST(op_xattr_of_a_path) {
-    SKIP_BEFORE(5, 19, "extended attributes");
+    SKIP_WITHOUT("extended attributes");
     char path[256];
     const Fd file = make_file(path);
     const char* const name = usable_attribute(file);
@@ -320,7 +320,7 @@ OPERATION_TEST(op_xattr_of_a_path) {
 }
 
 OPERATION_TEST(op_xattr_of_an_open_file) {
-    SKIP_BEFORE(5, 19, "extended attributes");
+    SKIP_WITHOUT("extended attributes");
     const Fd file = make_file();
     const char* const name = usable_attribute(file);
     const prep::AttributeWrite replace = {

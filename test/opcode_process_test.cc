@@ -36,7 +36,7 @@ void cancel_only(Ring& ring, u64 target) noexcept {
 }
 
 OPERATION_TEST(op_waitid) {
-    SKIP_BEFORE(6, 7, "waitid in a ring");
+    SKIP_WITHOUT("waitid in a ring");
     Pipe pipe = make_pipe();
     const i32 pid = fork_waiting_child(pipe, 7);
     abi::SignalInfo info = {};
@@ -61,7 +61,7 @@ OPERATION_TEST(op_waitid) {
 }
 
 OPERATION_TEST(op_waitid_by_pidfd_and_cancel) {
-    SKIP_BEFORE(6, 7, "waitid in a ring");
+    SKIP_WITHOUT("waitid in a ring");
     Pipe pipe = make_pipe();
     const i32 pid = fork_waiting_child(pipe, 3);
     const Fd pidfd(CHECK_OK(kernel::pidfd_open(pid, 0)));
@@ -81,7 +81,7 @@ OPERATION_TEST(op_waitid_by_pidfd_and_cancel) {
 // ---- Futexes ------------------------------------------------------------------------------------
 
 OPERATION_TEST(op_futex_wait_and_wake) {
-    SKIP_BEFORE(6, 7, "futexes in a ring");
+    SKIP_WITHOUT("futexes in a ring");
     u32 word = 5;
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::futex_wait(s, &word, {.value = 4}); }),
                 Errno::eagain);
@@ -112,7 +112,7 @@ OPERATION_TEST(op_futex_wait_and_wake) {
 }
 
 OPERATION_TEST(op_futex_masks) {
-    SKIP_BEFORE(6, 7, "futexes in a ring");
+    SKIP_WITHOUT("futexes in a ring");
     u32 word = 0;
     queue(ring, 1, [&](Sqe& s) { prep::futex_wait(s, &word, {.mask = 1}); });
     queue(ring, 2, [&](Sqe& s) { prep::futex_wait(s, &word, {.mask = 2}); });
@@ -137,7 +137,7 @@ OPERATION_TEST(op_futex_masks) {
 }
 
 OPERATION_TEST(op_futex_waitv) {
-    SKIP_BEFORE(6, 7, "futexes in a ring");
+    SKIP_WITHOUT("futexes in a ring");
     u32 words[3] = {10, 11, 12};
     abi::FutexWaiter waiters[3];
     for (u32 i = 0; i < 3; ++i) {
@@ -173,7 +173,7 @@ void wait_on_shared_word(void*) noexcept {
 }
 
 OPERATION_TEST(op_futex_wake_wakes_a_thread) {
-    SKIP_BEFORE(6, 7, "futexes in a ring");
+    SKIP_WITHOUT("futexes in a ring");
     Thread thread(wait_on_shared_word, nullptr);
     store_release(&shared_word, 1u);
     // It either sees the word or sleeps and is woken: with neither, the join would never end.

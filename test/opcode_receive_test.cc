@@ -53,7 +53,7 @@ OPERATION_TEST(op_recv_flags) {
 }
 
 OPERATION_TEST(op_recv_into_selected_buffer) {
-    SKIP_BEFORE(5, 19, "buffer rings");
+    SKIP_WITHOUT("buffer rings");
     const SocketPair pair = make_tcp_pair();
     PlainBufferRing buffers(ring, 2, 2, 8);
     write_text(pair.near, "0123456789");
@@ -75,7 +75,7 @@ OPERATION_TEST(op_recv_into_selected_buffer) {
 }
 
 OPERATION_TEST(op_recv_multishot) {
-    SKIP_BEFORE(6, 0, "multishot receives");
+    SKIP_WITHOUT("multishot receives");
     SocketPair pair = make_tcp_pair();
     PlainBufferRing buffers(ring, 2, 4, 8);
     queue(ring, 1, [&](Sqe& s) { prep::recv_multishot(s, pair.far, 2); });
@@ -97,7 +97,7 @@ OPERATION_TEST(op_recv_multishot) {
 }
 
 OPERATION_TEST(op_recv_multishot_ends_without_buffers) {
-    SKIP_BEFORE(6, 0, "multishot receives");
+    SKIP_WITHOUT("multishot receives");
     const SocketPair pair = make_socket_pair(type::datagram);
     PlainBufferRing buffers(ring, 2, 2, 8);
     queue(ring, 1, [&](Sqe& s) { prep::recv_multishot(s, pair.far, 2); });
@@ -130,7 +130,7 @@ OPERATION_TEST(op_recv_multishot_ends_without_buffers) {
 }
 
 OPERATION_TEST(op_recv_multishot_limits) {
-    SKIP_BEFORE(6, 17, "limits of multishot receives");
+    SKIP_WITHOUT("limits of multishot receives");
     const SocketPair pair = make_tcp_pair();
     PlainBufferRing buffers(ring, 2, 8, 16);
     write_text(pair.near, "0123456789");
@@ -179,7 +179,7 @@ u32 reap_bundles(Ring& ring, PlainBufferRing& buffers, const char* text, u32 nex
 }
 
 OPERATION_TEST(op_recv_bundle) {
-    SKIP_BEFORE(6, 10, "bundles");
+    SKIP_WITHOUT("bundles");
     const SocketPair pair = make_tcp_pair();
     const i32 fds[1] = {pair.far};
     register_files(ring, fds, 1);
@@ -196,7 +196,7 @@ OPERATION_TEST(op_recv_bundle) {
 }
 
 OPERATION_TEST(op_recv_multishot_bundle) {
-    SKIP_BEFORE(6, 10, "bundles");
+    SKIP_WITHOUT("bundles");
     const SocketPair pair = make_tcp_pair();
     PlainBufferRing buffers(ring, 2, 8, 4);
     queue(ring, 1, [&](Sqe& s) { prep::recv_multishot(s, pair.far, 2, {.bundle = true}); });
@@ -242,7 +242,7 @@ OPERATION_TEST(op_recvmsg) {
 }
 
 OPERATION_TEST(op_recvmsg_multishot) {
-    SKIP_BEFORE(6, 0, "multishot receives");
+    SKIP_WITHOUT("multishot receives");
     const BoundSocket from = make_bound_socket(type::datagram);
     const BoundSocket to = make_bound_socket(type::datagram);
     constexpr i32 on = 1;
@@ -301,7 +301,7 @@ OPERATION_TEST(op_recvmsg_multishot) {
 }
 
 OPERATION_TEST(op_recvmsg_multishot_with_too_little_room) {
-    SKIP_BEFORE(6, 0, "multishot receives");
+    SKIP_WITHOUT("multishot receives");
     const SocketPair pair = make_socket_pair(type::datagram);
     PlainBufferRing buffers(ring, 2, 2, 16);
     abi::MessageHeader message = {};
@@ -315,7 +315,7 @@ OPERATION_TEST(op_recvmsg_multishot_with_too_little_room) {
 // ---- Zero-copy receive --------------------------------------------------------------------------
 
 OPERATION_TEST(op_recv_zc_is_refused_without_a_queue) {
-    SKIP_BEFORE(6, 15, "zero-copy receive");
+    SKIP_WITHOUT("rings with deferred work");
     // What it takes is a network card with a queue to spare; what every machine has is its refusal.
     const SocketPair pair = make_tcp_pair();
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::recv_zc(s, pair.far, {}); }), Errno::einval);

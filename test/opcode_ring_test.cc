@@ -9,7 +9,7 @@ namespace {
 
 OPERATION_TEST(op_nop) {
     CHECK_EQ(run_result(ring, [](Sqe& s) { prep::nop(s); }), 0);
-    SKIP_BEFORE(6, 10, "no-ops with options");
+    SKIP_WITHOUT("no-ops with options");
     CHECK_EQ(run_result(ring,
                         [](Sqe& s) {
                             prep::nop(s, {.flags = abi::nop_flag::inject_result, .result = 1234});
@@ -25,7 +25,7 @@ OPERATION_TEST(op_nop) {
 }
 
 OPERATION_TEST(op_nop_looks_things_up) {
-    SKIP_BEFORE(6, 15, "no-ops that look descriptors and buffers up");
+    SKIP_WITHOUT("no-ops that look descriptors and buffers up");
     namespace flag = abi::nop_flag;
     // 6.18.15 looks them up, and then answers 0 all the same; 6.18.44 and 7.2 do not.
     const auto check_refused = [](i32 result, Errno error) noexcept {
@@ -51,12 +51,12 @@ OPERATION_TEST(op_nop_looks_things_up) {
         run_result(ring,
                    [](Sqe& s) { prep::nop(s, {.flags = flag::fixed_buffer, .buffer_index = 1}); }),
         Errno::efault);
-    SKIP_BEFORE(6, 17, "no-ops that complete from task work");
+    SKIP_WITHOUT("no-ops that complete from task work");
     CHECK_EQ(run_result(ring, [](Sqe& s) { prep::nop(s, {.flags = flag::task_work}); }), 0);
 }
 
 OPERATION_TEST(op_nop_big_completion) {
-    SKIP_BEFORE(6, 18, "no-ops with big completions");
+    SKIP_WITHOUT("no-ops with big completions");
     const prep::NopOptions options = {.flags = abi::nop_flag::big_cqe, .extra = {11, 22}};
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::nop(s, options); }), Errno::einval);
     constexpr u32 with_big_ones[] = {abi::setup::cqe32, abi::setup::cqe_mixed};
@@ -75,7 +75,7 @@ OPERATION_TEST(op_nop_big_completion) {
 void open_mixed(Ring& ring) noexcept {
     const i32 result =
         ring.open({.entries = 8, .flags = abi::setup::sqe_mixed, .preferred_flags = 0});
-    SKIP_IF_MISSING(result != -Errno::einval, 6, 19, "entries of two sizes");
+    SKIP_IF_MISSING(result != -Errno::einval, "entries of two sizes");
     CHECK_OK(result);
 }
 
@@ -96,14 +96,14 @@ TEST(op_nop128) {
 // ---- Messages -----------------------------------------------------------------------------------
 
 OPERATION_TEST(op_msg_ring_data) {
-    SKIP_BEFORE(5, 18, "messages between rings");
+    SKIP_WITHOUT("messages between rings");
     LiveRing other({.entries = 4});
     const prep::RingMessage message = {.user_data = ~u64{0} - 1, .result = -77};
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::msg_ring(s, other->fd(), message); }), 0);
     const Cqe got = next_of(*other, ~u64{0} - 1);
     CHECK_EQ(got.result, -77);
     CHECK_EQ(got.flags, 0u);
-    SKIP_BEFORE(6, 3, "messages with completion flags");
+    SKIP_WITHOUT("messages with completion flags");
     CHECK_EQ(run_result(ring,
                         [&](Sqe& s) {
                             prep::msg_ring_cqe_flags(s, other->fd(), message,
@@ -116,7 +116,7 @@ OPERATION_TEST(op_msg_ring_data) {
 }
 
 OPERATION_TEST(op_msg_ring_to_itself) {
-    SKIP_BEFORE(5, 18, "messages between rings");
+    SKIP_WITHOUT("messages between rings");
     queue(ring, 0, [&](Sqe& s) { prep::msg_ring(s, ring.fd(), {.user_data = 1, .result = 5}); });
     Cqe cqes[2];
     collect(ring, cqes);
@@ -137,7 +137,7 @@ void check_slot(Ring& ring, i32 slot, const char* text) noexcept {
 }
 
 OPERATION_TEST(op_msg_ring_fd) {
-    SKIP_BEFORE(6, 0, "descriptors from ring to ring");
+    SKIP_WITHOUT("descriptors from ring to ring");
     LiveRing other({.entries = 4});
     const Fd file = make_file_with("passed");
     const i32 fds[2] = {file, -1};
@@ -197,7 +197,7 @@ OPERATION_TEST(op_files_update) {
                                prep::files_update(s, {.fds = fds, .count = 2, .first_slot = 3});
                            }),
                 Errno::einval);
-    SKIP_BEFORE(5, 19, "slots that the kernel chooses");
+    SKIP_WITHOUT("slots that the kernel chooses");
     i32 chosen[4] = {one, one, one, one};
     CHECK_EQ(run_result(ring, [&](Sqe& s) { prep::files_update_allocate(s, chosen, 3); }), 3);
     check_slot(ring, chosen[0], "one");
@@ -207,7 +207,7 @@ OPERATION_TEST(op_files_update) {
 }
 
 OPERATION_TEST(op_fixed_fd_install) {
-    SKIP_BEFORE(6, 8, "installing direct descriptors");
+    SKIP_WITHOUT("installing direct descriptors");
     Fd file = make_file_with("installed");
     const i32 fds[2] = {file, -1};
     register_files(ring, fds, 2);
@@ -339,7 +339,7 @@ OPERATION_TEST(sqe_drain) {
 }
 
 OPERATION_TEST(sqe_skip_success) {
-    SKIP_BEFORE(5, 17, "entries without a completion");
+    SKIP_WITHOUT("entries without a completion");
     queue(ring, 1, [](Sqe& s) {
         prep::nop(s);
         prep::skip_success(s);

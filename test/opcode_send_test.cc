@@ -62,7 +62,7 @@ OPERATION_TEST(op_send_short_and_whole) {
 }
 
 OPERATION_TEST(op_sendto) {
-    SKIP_BEFORE(6, 0, "sends with an address");
+    SKIP_WITHOUT("sends with an address");
     const BoundSocket from = make_bound_socket(type::datagram);
     const BoundSocket to = make_bound_socket(type::datagram);
     const prep::Destination destination = {&to.address, sizeof(to.address)};
@@ -89,7 +89,7 @@ OPERATION_TEST(op_sendto) {
 }
 
 OPERATION_TEST(op_send_vectorized) {
-    SKIP_BEFORE(6, 17, "sends from a vector");
+    SKIP_WITHOUT("sends from a vector");
     const SocketPair pair = make_tcp_pair();
     char one[] = "one ";
     char two[] = "two";
@@ -105,7 +105,7 @@ OPERATION_TEST(op_send_vectorized) {
 }
 
 OPERATION_TEST(op_send_from_selected_buffers) {
-    SKIP_BEFORE(6, 10, "sends from a buffer group");
+    SKIP_WITHOUT("sends from a buffer group");
     const SocketPair pair = make_tcp_pair();
     PlainBufferRing buffers(ring, 4, 4, 5);
     for (u32 i = 0; i < 4; ++i) {
@@ -219,7 +219,7 @@ template <class Prepare>
 }
 
 OPERATION_TEST(op_send_zc) {
-    SKIP_BEFORE(6, 0, "zero-copy sends");
+    SKIP_WITHOUT("zero-copy sends");
     const SocketPair pair = make_tcp_pair();
     static const char text[] = "from where it is";
     ZeroCopied sent =
@@ -243,7 +243,7 @@ OPERATION_TEST(op_send_zc) {
 }
 
 OPERATION_TEST(op_send_zc_reports_usage) {
-    SKIP_BEFORE(6, 2, "usage reports of zero-copy sends");
+    SKIP_WITHOUT("usage reports of zero-copy sends");
     const SocketPair pair = make_tcp_pair();
     const ZeroCopied sent = send_without_copy(
         ring, [&](Sqe& s) { prep::send_zc(s, pair.near, "report", 6, {.report_usage = true}); });
@@ -254,7 +254,7 @@ OPERATION_TEST(op_send_zc_reports_usage) {
 }
 
 OPERATION_TEST(op_send_zc_fixed) {
-    SKIP_BEFORE(6, 0, "zero-copy sends");
+    SKIP_WITHOUT("zero-copy sends");
     const SocketPair pair = make_tcp_pair();
     alignas(4096) static char memory[4096];
     const abi::IoVec buffer = {memory, sizeof(memory)};
@@ -276,7 +276,7 @@ OPERATION_TEST(op_send_zc_fixed) {
 }
 
 OPERATION_TEST(op_send_zc_to_address_and_vectorized) {
-    SKIP_BEFORE(6, 17, "sends from a vector");
+    SKIP_WITHOUT("sends from a vector");
     const BoundSocket from = make_bound_socket(type::datagram);
     const BoundSocket to = make_bound_socket(type::datagram);
     ZeroCopied sent = send_without_copy(ring, [&](Sqe& s) {
@@ -298,7 +298,7 @@ OPERATION_TEST(op_send_zc_to_address_and_vectorized) {
 }
 
 OPERATION_TEST(op_sendmsg_zc) {
-    SKIP_BEFORE(6, 1, "zero-copy sendmsg");
+    SKIP_WITHOUT("zero-copy sendmsg");
     const SocketPair pair = make_tcp_pair();
     Message1 message("message", 7);
     ZeroCopied sent =
@@ -311,7 +311,7 @@ OPERATION_TEST(op_sendmsg_zc) {
         send_without_copy(ring, [&](Sqe& s) { prep::sendmsg_zc(s, local.near, &message.header); })
             .result,
         Errno::eopnotsupp);
-    SKIP_BEFORE(6, 15, "sendmsg from registered buffers");
+    SKIP_WITHOUT("sendmsg from registered buffers");
     alignas(4096) static char memory[4096];
     const abi::IoVec buffer = {memory, sizeof(memory)};
     register_buffers(ring, &buffer, 1);

@@ -20,7 +20,7 @@ constexpr prep::SocketKind udp = {.family = family::inet, .type = type::datagram
 }
 
 OPERATION_TEST(op_socket) {
-    SKIP_BEFORE(5, 19, "sockets made by a ring");
+    SKIP_WITHOUT("sockets made by a ring");
     const Fd fd(CHECK_OK(run_result(ring, [](Sqe& s) {
         prep::socket(
             s, {.family = family::local, .type = type::seqpacket | type::cloexec | type::nonblock});
@@ -44,7 +44,7 @@ OPERATION_TEST(op_socket) {
 }
 
 OPERATION_TEST(op_socket_direct) {
-    SKIP_BEFORE(5, 19, "sockets made by a ring");
+    SKIP_WITHOUT("sockets made by a ring");
     CHECK_ERRNO(run_result(ring, [](Sqe& s) { prep::socket_direct(s, udp, prep::slot(1)); }),
                 Errno::enxio); // there is no table
     register_slots(ring, 2);
@@ -62,7 +62,7 @@ OPERATION_TEST(op_socket_direct) {
 }
 
 OPERATION_TEST(op_bind_listen) {
-    SKIP_BEFORE(6, 11, "bind and listen in a ring");
+    SKIP_WITHOUT("bind and listen in a ring");
     const BoundSocket other = make_listener();
     const Fd fd = make_tcp_socket();
     abi::SocketAddressIn address = loopback(0);
@@ -145,7 +145,7 @@ OPERATION_TEST(op_accept) {
 }
 
 OPERATION_TEST(op_accept_at_once_or_after_a_poll) {
-    SKIP_BEFORE(6, 10, "accept without waiting");
+    SKIP_WITHOUT("accept without waiting");
     const BoundSocket listener = make_listener();
     CHECK_ERRNO(
         run_result(ring, [&](Sqe& s) { prep::accept(s, listener.fd, {.dont_wait = true}); }),
@@ -160,7 +160,7 @@ OPERATION_TEST(op_accept_at_once_or_after_a_poll) {
 }
 
 OPERATION_TEST(op_accept_direct) {
-    SKIP_BEFORE(5, 19, "slots that the kernel chooses");
+    SKIP_WITHOUT("slots that the kernel chooses");
     const BoundSocket listener = make_listener();
     register_slots(ring, 2);
     const Fd clients[3] = {connect_to(listener), connect_to(listener), connect_to(listener)};
@@ -195,7 +195,7 @@ OPERATION_TEST(op_accept_direct) {
 }
 
 OPERATION_TEST(op_accept_multishot) {
-    SKIP_BEFORE(5, 19, "multishot accept");
+    SKIP_WITHOUT("multishot accept");
     const BoundSocket listener = make_listener();
     queue(ring, 1, [&](Sqe& s) {
         prep::accept_multishot(s, listener.fd, {.flags = abi::accept4_flag::cloexec});
@@ -218,7 +218,7 @@ OPERATION_TEST(op_accept_multishot) {
 }
 
 OPERATION_TEST(op_accept_multishot_direct) {
-    SKIP_BEFORE(5, 19, "multishot accept");
+    SKIP_WITHOUT("multishot accept");
     const BoundSocket listener = make_listener();
     register_slots(ring, 2);
     queue(ring, 1, [&](Sqe& s) { prep::accept_multishot_direct(s, listener.fd); });
@@ -283,7 +283,7 @@ OPERATION_TEST(op_connect_accept_local_address) {
 }
 
 OPERATION_TEST(op_tcp_from_socket_to_close) {
-    SKIP_BEFORE(5, 19, "sockets made by a ring");
+    SKIP_WITHOUT("sockets made by a ring");
     const BoundSocket listener = make_listener();
     const Fd fd(CHECK_OK(run_result(ring, [](Sqe& s) { prep::socket(s, tcp); })));
     CHECK_EQ(run_result(ring,

@@ -65,6 +65,7 @@ constexpr Flag flags[] = {
     {"--tap", [](Options& o) noexcept { o.tap = true; }},
     {"--verbose", [](Options& o) noexcept { o.verbose = true; }},
     {"-v", [](Options& o) noexcept { o.verbose = true; }},
+    {"--strict", [](Options& o) noexcept { o.strict = true; }},
     {"--hidden", [](Options& o) noexcept { o.hidden = true; }},
 };
 
@@ -165,6 +166,7 @@ void print_help(const Options& options) noexcept {
         "  --tap            print results in the Test Anything Protocol\n"
         "  --ctest          print a CTest script that runs each test by its name\n"
         "  --hidden         let the filter find tests that fail on purpose, too\n"
+        "  --strict         run tests for which the kernel is too old, too: they must not pass\n"
         "  --help, -h       print this\n";
     (void)write_all(1, lines, sizeof(lines) - 1);
 }

@@ -126,7 +126,7 @@ VARIANT_TEST(perform_leaves_a_pending_sigpipe, old_kernels) {
 }
 
 TEST(perform_asks_for_nosignal_only_once) {
-    SKIP_IF_MISSING(has_transfer_flags(), 4, 6, "pwritev2");
+    SKIP_IF_MISSING(has_transfer_flags(), "pwritev2");
     const Pretend pretend(old_kernels[1]);
     const Pipe pipe = make_pipe();
     CHECK_EQ(wait_for(op::write(pipe.writer, "x", 1)), 1);
@@ -136,8 +136,8 @@ TEST(perform_asks_for_nosignal_only_once) {
 }
 
 TEST(perform_does_not_blame_the_kernel_for_an_eventfd) {
-    SKIP_BEFORE(6, 18, "RWF_NOSIGNAL");
-    SKIP_IF_MISSING(has_transfer_flags(), 4, 6, "pwritev2");
+    SKIP_WITHOUT("RWF_NOSIGNAL");
+    SKIP_IF_MISSING(has_transfer_flags(), "pwritev2");
     const Fd counter(CHECK_OK(kernel::eventfd2(0, 0)));
     const u64 one = 1;
     CHECK_EQ(wait_for(op::write(counter, &one, 8)), 8);
@@ -327,7 +327,7 @@ bool find_an_end(void*, long number, const long* arguments, int, long* result) n
 }
 
 TEST(perform_does_not_believe_in_an_end_without_patience) {
-    SKIP_IF_MISSING(has_transfer_flags(), 4, 6, "preadv2");
+    SKIP_IF_MISSING(has_transfer_flags(), "preadv2");
     const Fd file = make_file_with("0123456789");
     Pipe pipe = make_pipe();
     pipe.writer.close();

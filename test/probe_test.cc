@@ -9,6 +9,7 @@
 #include "harness.h"
 #include "hook.h"
 #include "pretend_kernel.h"
+#include "runner.h"
 
 namespace oxbow::test {
 namespace {
@@ -23,7 +24,7 @@ abi::QueryOpcodes ask_kernel() noexcept {
     header.size = sizeof(answer);
     const i32 result =
         kernel::io_uring_register(-1, static_cast<u32>(abi::RegisterOp::query), &header, 0);
-    SKIP_IF_MISSING(result == 0 && header.result == 0, 6, 18, "register operation query");
+    SKIP_IF_MISSING(result == 0 && header.result == 0, "register operation query");
     return answer;
 }
 
@@ -71,7 +72,7 @@ TEST(probe_opcodes_equal_the_kernels_probe) {
     const i32 result =
         kernel::io_uring_register(ring, static_cast<u32>(abi::RegisterOp::probe), &answer, 256);
     CHECK_OK(kernel::close(ring));
-    SKIP_IF_MISSING(result == 0, 5, 6, "register operation probe");
+    SKIP_IF_MISSING(result == 0, "register operation probe");
     Features features;
     CHECK_OK(probe(features));
     CHECK_EQ(features.opcode_count, u32{answer.last_op} + 1);
@@ -93,6 +94,44 @@ TEST(probe_by_trial_agrees_with_query) {
     CHECK_SAME_RESOURCES(before);
     CHECK_EQ(tried.source, FeatureSource::trial);
     check_same(tried, asked);
+}
+
+/// One list of names.h beside what the kernel said: bit n of `has` is number n.
+void check_by_version(u32 count, KernelName (*name)(u32), const u64* has, bool is_mended) noexcept {
+    for (u32 index = 0; index < count; ++index) {
+        const KernelName named = name(index);
+        const bool is_there = (has[index >> 6] >> (index & 63) & 1) != 0;
+        const bool may_differ = is_mended && named.series == 5 && named.release > 10;
+        if (is_there != kernel_at_least(named.series, named.release) &&
+            (named.release > 15 || !may_differ)) {
+            note(named.text, "since", u32{named.series}, u32{named.release}, "found", is_there);
+            FAIL("the kernel differs from what names.cc tells of its version");
+        }
+    }
+}
+
+/// With --strict, for the kernels of distributions that carry nothing back: what a probe finds is
+/// what names.cc tells of this version, and nothing else. But 5.10 has the rings of 5.15, in part.
+TEST(probe_finds_what_the_version_says) {
+    if (!is_strict()) {
+        SKIP("only with --strict: a vendor's kernel may be older than what it has");
+    }
+    Features f;
+    CHECK_OK(probe(f));
+    const bool is_mended = !kernel_at_least(5, 11) && f.has(abi::feature::rsrc_tags);
+    const u64 words[] = {f.feature_bits, f.setup_flags, f.enter_flags, f.sqe_flags};
+    check_by_version(features_named, feature_name, &words[0], is_mended);
+    check_by_version(setup_flags_named, setup_flag_name, &words[1], is_mended);
+    check_by_version(enter_flags_named, enter_flag_name, &words[2], is_mended);
+    check_by_version(sqe_flags_named, sqe_flag_name, &words[3], is_mended);
+    check_by_version(
+        opcodes_named,
+        [](u32 index) noexcept { return opcode_name(static_cast<abi::Opcode>(index)); }, f.opcodes,
+        is_mended);
+    check_by_version(
+        register_ops_named,
+        [](u32 index) noexcept { return register_op_name(static_cast<abi::RegisterOp>(index)); },
+        f.register_ops, is_mended);
 }
 
 /// Every operation is tried on a ring where a closed descriptor tells nothing, as before 5.15.

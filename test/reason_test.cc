@@ -369,7 +369,7 @@ TEST(reason_locked_memory) {
             if (kernel_at_least(7, 0)) {
                 SKIP("this kernel does not charge rings to RLIMIT_MEMLOCK");
             }
-            SKIP_KERNEL("rings are not charged to RLIMIT_MEMLOCK", 6, 14);
+            SKIP_MISSING("rings charged to RLIMIT_MEMLOCK");
         }
         CHECK_ERRNO(result, Errno::enomem);
         CHECK_EQ(reason.stage, Stage::setup);
@@ -482,7 +482,7 @@ TEST(reason_of_attaching_to_no_ring) {
 }
 
 TEST(reason_of_memory_that_cannot_be_written) {
-    SKIP_BEFORE(6, 5, "NO_MMAP");
+    SKIP_WITHOUT("rings in the caller's memory");
     const usize bytes = 4 * page_bytes_max;
     const long mapped = CHECK_OK(kernel::mmap(nullptr, bytes, abi::protection::none,
                                               abi::map::private_ | abi::map::anonymous, -1, 0));
@@ -574,7 +574,7 @@ constexpr StepRow step_rows[] = {
 
 VARIANT_TEST(reason_of_the_nth_mmap, step_rows) {
     if ((row.flags & setup::no_mmap) != 0) {
-        SKIP_BEFORE(6, 5, "NO_MMAP");
+        SKIP_WITHOUT("rings in the caller's memory");
     }
     Ring ring;
     CHECK_OK(ring.open({.entries = 4, .flags = row.flags}));

@@ -67,7 +67,7 @@ TEST(register_buffers_refusals) {
 }
 
 TEST(register_buffers_sparse_and_update) {
-    SKIP_BEFORE(5, 19, "sparse tables of buffers");
+    SKIP_WITHOUT("sparse tables of buffers");
     const NothingLeaks check;
     TestRing ring;
     const TestFd file(file_of(""));
@@ -89,7 +89,7 @@ TEST(register_buffers_sparse_and_update) {
 }
 
 TEST(register_buffers_tags_come_when_buffers_leave) {
-    SKIP_BEFORE(5, 13, "resource tags");
+    SKIP_WITHOUT("resource tags");
     const NothingLeaks check;
     TestRing ring;
     char memory[3][16] = {};
@@ -114,7 +114,7 @@ TEST(register_buffers_tags_come_when_buffers_leave) {
 }
 
 TEST(register_buffers_tag_waits_for_the_operation) {
-    SKIP_BEFORE(6, 13, "unregistering buffers without a wait for who uses them");
+    SKIP_WITHOUT("unregistering buffers without a wait for who uses them");
     const NothingLeaks check;
     TestRing ring;
     const TestPair pipe = TestPair::pipe();
@@ -140,7 +140,7 @@ TEST(register_buffers_tag_waits_for_the_operation) {
 // ---- Clones -------------------------------------------------------------------------------------
 
 TEST(register_clone_buffers_whole) {
-    SKIP_BEFORE(6, 12, "clones of buffers");
+    SKIP_WITHOUT("clones of buffers");
     const NothingLeaks check;
     TestRing source;
     TestRing ring;
@@ -160,7 +160,7 @@ TEST(register_clone_buffers_whole) {
 }
 
 TEST(register_clone_buffers_in_part) {
-    SKIP_BEFORE(6, 13, "clones of a part of the buffers");
+    SKIP_WITHOUT("clones of a part of the buffers");
     const NothingLeaks check;
     TestRing source;
     TestRing ring;
@@ -189,7 +189,7 @@ TEST(register_clone_buffers_in_part) {
 }
 
 TEST(register_clone_buffers_from_a_ring_without_a_descriptor) {
-    SKIP_BEFORE(6, 12, "clones of buffers");
+    SKIP_WITHOUT("clones of buffers");
     const NothingLeaks check;
     TestRing source;
     TestRing ring;

@@ -55,7 +55,7 @@ TEST(register_files_refusals) {
 }
 
 TEST(register_files_sparse_and_update) {
-    SKIP_BEFORE(5, 19, "sparse tables of files");
+    SKIP_WITHOUT("sparse tables of files");
     const NothingLeaks check;
     TestRing ring;
     const TestFd file(file_of("hello"));
@@ -106,7 +106,7 @@ TEST(register_files_update_like_zig) {
 }
 
 TEST(register_files_tags_come_when_files_leave) {
-    SKIP_BEFORE(5, 13, "resource tags");
+    SKIP_WITHOUT("resource tags");
     const NothingLeaks check;
     TestRing ring;
     CHECK(ring->has(abi::feature::rsrc_tags));
@@ -137,7 +137,7 @@ TEST(register_files_tags_come_when_files_leave) {
 }
 
 TEST(register_files_tag_waits_for_the_operation) {
-    SKIP_BEFORE(5, 13, "resource tags");
+    SKIP_WITHOUT("resource tags");
     const NothingLeaks check;
     TestRing ring;
     const TestPair pipe = TestPair::pipe();
@@ -170,7 +170,7 @@ i32 open_into_free_slot(Ring& ring) noexcept {
 }
 
 TEST(register_file_alloc_range_keeps_allocations_inside) {
-    SKIP_BEFORE(6, 0, "ranges of direct descriptors");
+    SKIP_WITHOUT("ranges of direct descriptors");
     const NothingLeaks check;
     TestRing ring;
     CHECK_OK(register_files_sparse(*ring, 8));
@@ -190,7 +190,7 @@ TEST(register_file_alloc_range_keeps_allocations_inside) {
 }
 
 TEST(register_files_above_the_limit) {
-    SKIP_BEFORE(5, 19, "sparse tables of files");
+    SKIP_WITHOUT("sparse tables of files");
     // In a child, since limits are the whole process's.
     const i32 status = in_child([] {
         TestRing ring;
@@ -273,7 +273,7 @@ void check_connection(Ring& ring, i32 client, i32 slot) noexcept {
 }
 
 TEST(register_files_accept_direct) {
-    SKIP_BEFORE(5, 19, "accept into a slot that the kernel chooses");
+    SKIP_WITHOUT("accept into a slot that the kernel chooses");
     const NothingLeaks check;
     TestRing ring(1);
     const Listener listener;
@@ -295,7 +295,7 @@ TEST(register_files_accept_direct) {
 }
 
 TEST(register_files_accept_multishot_direct) {
-    SKIP_BEFORE(5, 19, "multishot accept");
+    SKIP_WITHOUT("multishot accept");
     const NothingLeaks check;
     TestRing ring(1);
     const Listener listener;

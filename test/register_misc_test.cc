@@ -288,7 +288,7 @@ TEST(register_bpf_filter_refuses_entries) {
 }
 
 TEST(register_enable_ring_makes_the_issuer) {
-    SKIP_BEFORE(6, 1, "single issuers");
+    SKIP_WITHOUT("single issuers");
     const NothingLeaks check;
     TestRing ring(8,
                   abi::setup::r_disabled | abi::setup::single_issuer | abi::setup::defer_taskrun);
@@ -346,7 +346,7 @@ void splice_later(Ring& ring, i32 from, i32 to, u64 user_data) noexcept {
 }
 
 TEST(register_worker_cpus_bind_workers) {
-    SKIP_BEFORE(5, 14, "affinity of workers");
+    SKIP_WITHOUT("affinity of workers");
     const NothingLeaks check;
     TestRing ring;
     abi::CpuSet allowed = {};
@@ -390,7 +390,7 @@ TEST(register_worker_cpus_bind_workers) {
 }
 
 TEST(register_worker_limits_are_kept) {
-    SKIP_BEFORE(5, 15, "limits of workers");
+    SKIP_WITHOUT("limits of workers");
     const NothingLeaks check;
     TestRing ring;
     WorkerLimits limits = {.bound = 3, .unbound = 1};
@@ -422,7 +422,7 @@ TEST(register_worker_limits_are_kept) {
 // ---- Busy polling -------------------------------------------------------------------------------
 
 TEST(register_napi_answers_what_was_set) {
-    SKIP_BEFORE(6, 9, "busy polling");
+    SKIP_WITHOUT("busy polling");
     const NothingLeaks check;
     TestRing ring;
     abi::Napi napi = {};
@@ -454,7 +454,7 @@ void poll_pipe(Ring& ring, i32 fd, u64 user_data) noexcept {
 }
 
 TEST(register_cancel_now_ends_a_poll) {
-    SKIP_BEFORE(6, 0, "cancels without an entry");
+    SKIP_WITHOUT("cancels without an entry");
     const NothingLeaks check;
     TestRing ring;
     const TestPair pipe = TestPair::pipe();
@@ -479,7 +479,7 @@ TEST(register_cancel_now_ends_a_poll) {
 }
 
 TEST(register_cancel_now_waits_for_a_worker) {
-    SKIP_BEFORE(6, 0, "cancels without an entry");
+    SKIP_WITHOUT("cancels without an entry");
     const NothingLeaks check;
     TestRing ring;
     const TestPair from = TestPair::pipe();
@@ -505,7 +505,7 @@ TEST(register_cancel_now_waits_for_a_worker) {
 }
 
 TEST(register_cancel_now_by_operation) {
-    SKIP_BEFORE(6, 6, "cancels by operation");
+    SKIP_WITHOUT("cancels by operation");
     const NothingLeaks check;
     TestRing ring;
     const TestPair pipe = TestPair::pipe();
@@ -551,7 +551,7 @@ TEST(register_zcrx_is_refused_without_a_card) {
     TestRing plain;
     abi::ZcrxIfqRegister request = {};
     CHECK_ERRNO(register_zcrx_queue(*plain, request), Errno::einval);
-    SKIP_BEFORE(6, 1, "rings with deferred work");
+    SKIP_WITHOUT("rings with deferred work");
     TestRing ring(8, abi::setup::single_issuer | abi::setup::defer_taskrun | abi::setup::cqe32);
     // The loopback is a network interface, but not one with queues to give away.
     abi::RegionDescriptor region = {};

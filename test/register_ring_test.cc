@@ -20,7 +20,7 @@ void nop(Ring& ring, u64 user_data) noexcept {
 // ---- The descriptor -----------------------------------------------------------------------------
 
 TEST(register_ring_fd_enters_by_index) {
-    SKIP_BEFORE(5, 18, "registered rings");
+    SKIP_WITHOUT("registered rings");
     const NothingLeaks check;
     TestRing ring;
     CHECK_ERRNO(ring->unregister_ring_fd(), Errno::einval);
@@ -38,7 +38,7 @@ TEST(register_ring_fd_enters_by_index) {
 }
 
 TEST(register_ring_fd_has_sixteen_places) {
-    SKIP_BEFORE(5, 18, "registered rings");
+    SKIP_WITHOUT("registered rings");
     const NothingLeaks check;
     Ring rings[17];
     for (Ring& ring : rings) {
@@ -59,7 +59,7 @@ TEST(register_ring_fd_has_sixteen_places) {
 }
 
 TEST(register_ring_fd_closed_leaves_the_index) {
-    SKIP_BEFORE(6, 3, "registrations through the index");
+    SKIP_WITHOUT("registrations through the index");
     const NothingLeaks check;
     const i32 before = open_fd_count();
     {
@@ -126,7 +126,7 @@ void check_both_sides(Ring& ring, u32 waiting) noexcept {
 }
 
 TEST(register_resize_moves_what_is_queued) {
-    SKIP_BEFORE(6, 13, "resizing");
+    SKIP_WITHOUT("resizing");
     const NothingLeaks check;
     for (u32 turns = 0; turns < 6; ++turns) {
         TestRing ring(4, deferred);
@@ -156,7 +156,7 @@ TEST(register_resize_moves_what_is_queued) {
 }
 
 TEST(register_resize_refusals_change_nothing) {
-    SKIP_BEFORE(6, 13, "resizing");
+    SKIP_WITHOUT("resizing");
     const NothingLeaks check;
     TestRing plain;
     Reason reason;
@@ -181,7 +181,7 @@ TEST(register_resize_refusals_change_nothing) {
 }
 
 TEST(register_resize_keeps_what_is_registered) {
-    SKIP_BEFORE(6, 13, "resizing");
+    SKIP_WITHOUT("resizing");
     const NothingLeaks check;
     TestRing ring(4, deferred);
     const TestFd file(file_of("kept"));
@@ -197,7 +197,7 @@ TEST(register_resize_keeps_what_is_registered) {
 // ---- The clock ----------------------------------------------------------------------------------
 
 TEST(register_clock_measures_waits) {
-    SKIP_BEFORE(6, 12, "clocks of rings");
+    SKIP_WITHOUT("clocks of rings");
     const NothingLeaks check;
     TestRing ring;
     CHECK_ERRNO(ring->use_clock(abi::clock::realtime), Errno::einval);
@@ -230,7 +230,7 @@ TEST(register_wait_region_must_come_before_the_ring_is_enabled) {
 }
 
 TEST(register_wait_region_times_out_and_wakes) {
-    SKIP_BEFORE(6, 13, "registered waits");
+    SKIP_WITHOUT("registered waits");
     const NothingLeaks check;
     TestRing ring(8, abi::setup::r_disabled);
     WaitRegion region;
@@ -276,7 +276,7 @@ TEST(register_wait_region_times_out_and_wakes) {
 }
 
 TEST(register_wait_region_blocks_signals) {
-    SKIP_BEFORE(6, 13, "registered waits");
+    SKIP_WITHOUT("registered waits");
     const NothingLeaks check;
     const i32 status = in_child([] {
         TestRing ring(8, abi::setup::r_disabled);
@@ -300,7 +300,7 @@ TEST(register_wait_region_blocks_signals) {
 }
 
 TEST(register_wait_region_may_outlive_its_ring) {
-    SKIP_BEFORE(6, 13, "registered waits");
+    SKIP_WITHOUT("registered waits");
     const NothingLeaks check;
     WaitRegion region;
     {
@@ -314,7 +314,7 @@ TEST(register_wait_region_may_outlive_its_ring) {
 }
 
 TEST(register_memory_region_of_the_kernel) {
-    SKIP_BEFORE(6, 13, "memory regions");
+    SKIP_WITHOUT("memory regions");
     const NothingLeaks check;
     TestRing ring;
     abi::RegionDescriptor region = {};

@@ -20,10 +20,8 @@ ConfiguredRing::ConfiguredRing(const RingConfiguration& configuration) noexcept 
         options.attach_wq_fd = attached_to_.fd();
     }
     const i32 result = ring_.open(options);
-    if (result == -Errno::einval) {
-        SKIP_IF_MISSING(false, configuration.first_major, configuration.first_minor,
-                        configuration.name);
-    }
+    SKIP_IF_MISSING(result != -Errno::einval,
+                    (Addition{configuration.name, configuration.series, configuration.release}));
     CHECK_OK(result);
     CHECK_EQ(ring_.setup_flags() & configuration.flags, configuration.flags);
     CHECK_EQ(ring_.sq_entries(), configuration.entries);

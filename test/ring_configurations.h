@@ -13,8 +13,8 @@ struct RingConfiguration {
     const char* name;
     u32 entries;
     u32 flags;
-    u32 first_major; ///< first kernel that has the flags
-    u32 first_minor;
+    u16 series; ///< with `release`, the kernel that brings the flags
+    u16 release;
 };
 
 namespace ring_flags {
@@ -27,15 +27,16 @@ inline constexpr u32 deferred = single_issuer | defer_taskrun;
         name "_32768", 32768, flags, major, minor                                                  \
     }
 
-/// Rings on which every body must hold.
+/// Rings on which every body must hold. A thread that polls the queue takes descriptors that are
+/// not registered since 5.11, and 5.10.162.
 inline constexpr RingConfiguration ring_configurations[] = {
     OXBOW_RING_ROWS("plain", 0, 5, 1),
     OXBOW_RING_ROWS("cqsize", ring_flags::cqsize, 5, 5),
     OXBOW_RING_ROWS("clamp", ring_flags::clamp, 5, 6),
     OXBOW_RING_ROWS("attach_wq", ring_flags::attach_wq, 5, 6),
     OXBOW_RING_ROWS("r_disabled", ring_flags::r_disabled, 5, 10),
-    OXBOW_RING_ROWS("sqpoll", ring_flags::sqpoll, 5, 11),
-    OXBOW_RING_ROWS("sq_aff", ring_flags::sqpoll | ring_flags::sq_aff, 5, 11),
+    OXBOW_RING_ROWS("sqpoll", ring_flags::sqpoll, 5, 10),
+    OXBOW_RING_ROWS("sq_aff", ring_flags::sqpoll | ring_flags::sq_aff, 5, 10),
     OXBOW_RING_ROWS("submit_all", ring_flags::submit_all, 5, 18),
     OXBOW_RING_ROWS("coop_taskrun", ring_flags::coop_taskrun, 5, 19),
     OXBOW_RING_ROWS("sqe128", ring_flags::sqe128, 5, 19),

@@ -9,19 +9,19 @@ namespace {
 struct PolledRow {
     const char* name;
     u32 flags;
-    u32 first_major;
-    u32 first_minor;
+    u16 series; ///< with `release`, the kernel that brings the flags
+    u16 release;
 };
 
 constexpr PolledRow rings[] = {
     {"iopoll", abi::setup::iopoll, 5, 1},
     {"hybrid_iopoll", abi::setup::iopoll | abi::setup::hybrid_iopoll, 6, 13},
-    {"iopoll_sqpoll", abi::setup::iopoll | abi::setup::sqpoll, 5, 11},
+    {"iopoll_sqpoll", abi::setup::iopoll | abi::setup::sqpoll, 5, 10},
 };
 
 void open_polled(Ring& ring, const PolledRow& row) noexcept {
     const i32 result = ring.open({.entries = 4, .flags = row.flags});
-    SKIP_IF_MISSING(result != -Errno::einval, row.first_major, row.first_minor, row.name);
+    SKIP_IF_MISSING(result != -Errno::einval, (Addition{row.name, row.series, row.release}));
     CHECK_OK(result);
 }
 

@@ -273,7 +273,7 @@ void Runner::become_child(const Slot& slot) noexcept {
     const Message directory = directory_of(*slot.test);
     run_here(*slot.test->entry, slot.test->row,
              {slot.outcome, name.text(), options_.program, directory.text(), options_.seed,
-              options_.effort_percent});
+              options_.effort_percent, options_.strict});
 }
 
 // ---- Waiting ----------------------------------------------------------------------------------
@@ -457,8 +457,16 @@ Message Runner::judge(const Slot& slot, const Exit& how, bool leftovers) noexcep
     Case& test = *slot.test;
     const Ending ending = slot.outcome->read_ending();
     test.state = State::failed;
+    const bool is_lacking = load_acquire(&slot.outcome->lacking) != 0;
+    const bool passed = ending == Ending::passed && !slot.timed_out && !how.by_signal;
     if (slot.pid < 0) {
         why.add(slot.hint.text());
+    } else if (ending == Ending::skipped || (is_lacking && !passed)) {
+        test.state = State::skipped;
+        __builtin_memcpy(test.reason, slot.outcome->reason, sizeof(test.reason));
+        test.reason[sizeof(test.reason) - 1] = '\0';
+    } else if (is_lacking) {
+        why.add("it passed on a kernel that should lack ").add(slot.outcome->reason);
     } else if (slot.timed_out) {
         why.add("hang: no end after ").add_decimal(options_.timeout_s).add(" s, killed");
         why.add(slot.hint.text());
@@ -470,10 +478,6 @@ Message Runner::judge(const Slot& slot, const Exit& how, bool leftovers) noexcep
     } else if (ending == Ending::none) {
         why.add("the process ended by itself with status ");
         why.add_decimal(static_cast<u64>(how.status)).add(", before the test had come to its end");
-    } else if (ending == Ending::skipped) {
-        test.state = State::skipped;
-        __builtin_memcpy(test.reason, slot.outcome->reason, sizeof(test.reason));
-        test.reason[sizeof(test.reason) - 1] = '\0';
     } else if (leftovers) {
         why.add("it left processes running");
     } else {

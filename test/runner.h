@@ -20,7 +20,8 @@ enum class Ending : u32 {
 /// In memory that a test's processes share with the parent.
 struct Outcome {
     u32 ending;       ///< Ending
-    char reason[240]; ///< of a skip
+    u32 lacking;      ///< the kernel lacks what it needs, as `reason` tells: it must not pass
+    char reason[240]; ///< of a skip, or of `lacking`
 
     [[nodiscard]] Ending read_ending() const noexcept {
         return static_cast<Ending>(load_acquire(&ending));
@@ -35,10 +36,17 @@ struct Running {
     const char* directory = ""; ///< made on first use
     u64 run_seed = 0;
     u32 effort_percent = 100;
+    bool strict = false;
 };
 
 /// Runs one test in this process, which ends with it.
 [[noreturn]] void run_here(const TestEntry& entry, u32 row, const Running& running) noexcept;
+
+/// Whether tests run even where the kernel lacks what they need.
+[[nodiscard]] bool is_strict() noexcept;
+
+/// From here on the running test must not pass: the kernel lacks something, says `reason`.
+void expect_failure(const char* reason) noexcept;
 
 /// The temporary directory of the test that runs in this process; nullptr where none does, or where
 /// it cannot be made.
@@ -57,6 +65,7 @@ struct Options {
     bool tap = false;
     bool verbose = false;
     bool hidden = false;
+    bool strict = false;
     u32 jobs = 0;       ///< 0: two for each CPU
     u32 timeout_s = 60; ///< 0: none
     u32 progress_s = 0; ///< 0: never
