@@ -1,9 +1,9 @@
 // info: what this kernel's io_uring offers to this process, and if nothing: why, and what to do.
 // For people in 80 columns, or with --json as one object.
+#include "../syscall/additions.h"
 #include "../syscall/call.h"
 #include "../syscall/start.h"
 #include "../syscall/text.h"
-#include "../uring/additions.h"
 #include "../uring/names.h"
 #include "../uring/probe.h"
 #include "../uring/reason.h"

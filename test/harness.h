@@ -5,8 +5,8 @@
 // kernel.
 #pragma once
 
+#include "../syscall/additions.h"
 #include "../syscall/types.h"
-#include "../uring/additions.h"
 #include "check_value.h"
 
 namespace oxbow::test {
@@ -88,7 +88,7 @@ struct Needed {
                 return addition;
             }
         }
-        __builtin_trap(); // uring/additions.h has no such name
+        __builtin_trap(); // syscall/additions.h has no such name
     }
 };
 void skip_without(const Needed& needed) noexcept;
@@ -339,8 +339,8 @@ template <class Body>
     SKIP("ThreadSanitizer cannot be entered from a signal handler that it does not know of")
 
 /// For what the kernel is too old for, judged by its version: `needed` is a name of
-/// uring/additions.h, or an Addition. Does nothing where the kernel should have it. With `--strict`
-/// the test goes on in any case, and where the kernel should not have it, must not pass.
+/// syscall/additions.h, or an Addition. Does nothing where the kernel should have it. With
+/// `--strict` the test goes on in any case, and where the kernel should not have it, must not pass.
 #define SKIP_WITHOUT(needed) ::oxbow::test::skip_without(needed)
 
 /// The same where the test found it out by asking. A skip on a kernel that should have it is a

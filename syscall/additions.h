@@ -1,9 +1,9 @@
-// What newer kernels do that older ones do not, and that no bit or number of names.h tells: by
-// version. Data for programs that report what a kernel lacks (example/info.cc), and for tests,
+// What newer kernels do that older ones do not, and that no bit or number of uring/names.h tells:
+// by version. Data for programs that report what a kernel lacks (example/info.cc), and for tests,
 // which fail where a kernel lacks what it should have by this list, or has what it should not.
 #pragma once
 
-#include "../syscall/abi_uring.h"
+#include "abi_uring.h"
 
 namespace oxbow {
 
