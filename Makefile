@@ -121,7 +121,7 @@ fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine until two 
 	@PROGRAMS='$(PROGRAMS)' SEED='$(SEED)' sh test/fuzz.sh $<
 check-kernel: ## boot kernels in QEMU with the tests as the only process (KERNELS=core, all or names; KERNEL=FILE ARCH=...)
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' JOBS='$(JOBS)' KERNELS='$(KERNELS)' KERNEL='$(KERNEL)' ARCH='$(ARCH)' \
-		TESTS='$(KERNEL_TESTS)' REFUSE='$(REFUSE)' sh test/kernel/check.sh
+		TESTS='$(KERNEL_TESTS)' EFFORT='$(EFFORT)' sh test/kernel/check.sh
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
 # Of the hosted tests, those that compare us with the machine's headers: they assert it when compiled.

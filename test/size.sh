@@ -38,7 +38,7 @@ for program in "$@"; do
     */size/loop_epoll) pin_text 'a timer and a socket on epoll' "$program" 28672 ;;
     */size/loop_both) pin_text 'a timer and a socket on either' "$program" 40960 ;;
     */tour-static) pin "file ${program##*/}" "$(wc -c < "$program")" 98304 ;;
-    *info-static) pin "file ${program##*/}" "$(wc -c < "$program")" 45056 ;;
+    */info-static) pin "file ${program##*/}" "$(wc -c < "$program")" 45056 ;;
     *) pin "file ${program##*/}" "$(wc -c < "$program")" 40960 ;;
     esac
 done

@@ -54,7 +54,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 cp "$program" "$work/init" && chmod 755 "$work/init" || exit 2
-(cd "$work" && echo init | cpio -o -H newc > initramfs 2> /dev/null) || exit 2
+# The same bytes each time, or a recorded run could not be replayed.
+touch -d @0 "$work/init" || exit 2
+(cd "$work" && echo init | cpio -o -H newc --reproducible > initramfs 2> /dev/null) || exit 2
 
 # shellcheck disable=SC2086 # lists of arguments
 timeout -k 5 "$SECONDS_MAX" $qemu -nodefaults -no-reboot -display none -serial stdio \

@@ -3,38 +3,39 @@
 # process and prints what passed, failed and was skipped on each; the consoles, the results and the
 # table (table.md, table.tap) stay in $BUILD/kernel.
 #
-#   KERNELS=core       the names of set `core` in kernels.txt (the default); all: every one; or names
+#   KERNELS=core       set `core` of kernels.txt and variants.txt (the default); all: every one of them;
+#                      or names, with +VARIANT or without
 #   KERNEL=FILE        a kernel that somebody has built, of machine ARCH (x86_64, i386, aarch64, arm,
 #                      riscv64, s390x, ppc64le; default: this one)
-#   TESTS=FILTER       the tests to run, as --filter of the test program. The core set leaves out what
-#                      asks the kernel nothing, and what pretends that it is older than it is.
-#   REFUSE=seccomp     io_uring refused by a filter; sysctl: by the administrator
+#   TESTS=FILTER       the tests to run, as --filter of the test program. The sets leave out what asks
+#                      the kernel nothing, and what pretends that it is older than it is.
+#   EFFORT=PERCENT     of the rounds that long tests make on a real machine
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-: "${BUILD:=build}" "${JOBS:=$(nproc)}" "${KERNELS:=core}" "${KERNEL:=}" "${TESTS:=}" "${REFUSE:=}"
+: "${BUILD:=build}" "${JOBS:=$(nproc)}" "${KERNELS:=core}" "${KERNEL:=}" "${TESTS:=}" "${EFFORT:=5}"
 : "${ARCH:=$(uname -m)}" "${KERNEL_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/oxbow/kernels}"
 . ./test/tally.sh
 mkdir -p "$BUILD/kernel" || exit 2
 out=$(cd "$BUILD/kernel" && pwd)
 core_tests='-harness_*,-prep_*,-deadlines_*,-copy_engine_*,-info_*,-hook_*,-fake_*,-list_*,-fault_*,-differential*,-loop_scale_*,-*/uring_as_*,-*_32768'
 
-names_of() { awk -v set="$1" '/^[^#]/ && (set == "all" || $2 == set) { print $1 }' test/kernel/kernels.txt; }
+names_of() {
+    awk -v set="$1" '/^[^#]/ && (set == "all" || $2 == set) { print $1 }' test/kernel/kernels.txt test/kernel/variants.txt
+}
 
 # The boots, a line each: name, set, program, machine.
 list=
 if [ -n "$KERNEL" ]; then
     list="given - $ARCH $ARCH"
     names=
-elif [ "$KERNELS" = core ]; then
+elif [ "$KERNELS" = core ] || [ "$KERNELS" = all ]; then
     : "${TESTS:=$core_tests}"
-    names=$(names_of core)
-elif [ "$KERNELS" = all ]; then
-    names=$(names_of all)
+    names=$(names_of "$KERNELS")
 else
     names=$KERNELS
 fi
 for name in $names; do
-    line=$(awk -v name="$name" '$1 == name { print $1, $2, $3, $4 }' test/kernel/kernels.txt)
+    line=$(awk -v name="$name" -v kernel="${name%%+*}" '$1 == kernel { print name, $2, $3, $4 }' test/kernel/kernels.txt)
     if [ -z "$line" ]; then
         echo "check.sh: no kernel $name in test/kernel/kernels.txt"
         exit 2
@@ -75,11 +76,12 @@ done
 # In one process, so that each package list is read once.
 if [ -z "$KERNEL" ]; then
     # shellcheck disable=SC2046,SC2086 # names
-    sh test/kernel/fetch.sh $names > "$out/fetch.log" || cat "$out/fetch.log"
+    sh test/kernel/fetch.sh $(for name in $names; do echo "${name%%+*}"; done | sort -u) > "$out/fetch.log" || cat "$out/fetch.log"
 fi
 
-export KERNEL KERNEL_CACHE TESTS REFUSE
-echo "$list" | awk 'NF { print $1, $3, $4 }' | xargs -P "$JOBS" -n 3 sh test/kernel/one.sh "$out"
+export KERNEL KERNEL_CACHE TESTS EFFORT
+echo "$list" | awk 'NF { print $1, $3, $4 }' |
+    xargs -P "$JOBS" -n 3 sh test/kernel/one.sh "$out"
 
 number=0
 {

@@ -1,23 +1,25 @@
 #!/bin/sh
-# one.sh DIRECTORY NAME PROGRAM MACHINE: one boot of check.sh, which sets the environment. Leaves the
-# console in DIRECTORY/NAME.log, and in DIRECTORY/NAME.row what became of it:
+# one.sh DIRECTORY NAME PROGRAM MACHINE: one boot of check.sh, which sets the environment; NAME is that of
+# a kernel or KERNEL+VARIANT. Leaves the console in DIRECTORY/NAME.log, and in DIRECTORY/NAME.row what
+# became of it:
 #
 #   name|program|package|passed|failed|skipped|seconds|why it is no result
 set -u
 out=$1
 name=$2
 program=$3
+machine=$4
 row() { echo "$name|$program|$1" > "$out/$name.row"; }
 rm -f "$out/$name.row" "$out/$name.log"
 
 kernel=$KERNEL
 package=$KERNEL
 if [ -z "$KERNEL" ]; then
-    kernel=$KERNEL_CACHE/$name/vmlinuz
-    package=$(cat "$KERNEL_CACHE/$name/package" 2> /dev/null)
+    kernel=$KERNEL_CACHE/${name%%+*}/vmlinuz
+    package=$(cat "$KERNEL_CACHE/${name%%+*}/package" 2> /dev/null)
 fi
 if [ ! -r "$kernel" ]; then
-    row "-|-|-|-|-|$(sed -n "s/^$name: //p" "$out/fetch.log" 2> /dev/null | tail -n 1)"
+    row "-|-|-|-|-|$(sed -n "s/^${name%%+*}: //p" "$out/fetch.log" 2> /dev/null | tail -n 1)"
     exit
 fi
 if [ ! -r "$out/$program" ]; then
@@ -25,14 +27,60 @@ if [ ! -r "$out/$program" ]; then
     exit
 fi
 
+# boot [ARGUMENT...]: prints the console.
+boot() {
+    sh test/kernel/boot.sh "$kernel" "$machine" "$out/$program" \
+        --jobs=4 --timeout=120 --progress=20 --effort="$EFFORT" ${TESTS:+"--filter=$TESTS"} "$@" 2>&1
+}
+
+# Loops, and what they are made of, where no process may have a ring.
+without_rings='loop_*/epoll,loop_*/epoll_ms,loop_refusal_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*'
+# Where threads meet.
+with_threads='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*,worker_pool_*,remote_queue_*,loop_cancel_race*/uring,loop_cancel_race*/epoll'
+
 started=$(date +%s)
-APPEND="${REFUSE:+OXBOW_REFUSE=$REFUSE}" sh test/kernel/boot.sh "$kernel" "$4" "$out/$program" \
-    --jobs=4 --timeout=120 --progress=20 ${TESTS:+"--filter=$TESTS"} > "$out/$name.log" 2>&1
+case "$name" in
+*+seccomp | *+sysctl)
+    export APPEND="OXBOW_REFUSE=${name#*+}"
+    : "${WITHOUT_RINGS:=$without_rings}"
+    TESTS=$WITHOUT_RINGS
+    boot > "$out/$name.log"
+    ;;
+*+two-cpus)
+    export CPUS=2
+    TESTS=$with_threads
+    boot > "$out/$name.log"
+    ;;
+*+icount-*)
+    # Time is the number of instructions, so that threads are interrupted elsewhere than usual.
+    export DEVICES="-icount shift=${name##*-}"
+    TESTS=$with_threads
+    boot > "$out/$name.log"
+    ;;
+*+replay)
+    # Played again, a recorded run prints the same, with the same times.
+    TESTS='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*'
+    export DEVICES="-icount shift=4,rr=record,rrfile=$out/$name.events -net none"
+    boot --seed=1 > "$out/$name.log"
+    status=$?
+    export DEVICES="-icount shift=4,rr=replay,rrfile=$out/$name.events -net none"
+    boot --seed=1 > "$out/$name.again"
+    rm -f "$out/$name.events"
+    if ! cmp "$out/$name.log" "$out/$name.again" >> "$out/$name.log" 2>&1; then status=124; fi
+    (exit $status)
+    ;;
+*)
+    # What a kernel that somebody built has carried back is theirs to know.
+    if [ -n "$KERNEL" ]; then strict=''; else strict=--strict; fi
+    boot $strict > "$out/$name.log"
+    ;;
+esac
 status=$?
 seconds=$(($(date +%s) - started))
 counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1|\2|\3/p' "$out/$name.log" | tail -n 1)
 case "$status" in
 126) row "$package|-|-|-|-|$(tail -n 1 "$out/$name.log")" ;;
+124) row "$package|${counts:-0|0|0}|$seconds|the replay differs from what was recorded" ;;
 0 | 1) row "$package|${counts:-0|0|0}|$seconds|" ;;
 *) row "$package|${counts:-0|0|0}|$seconds|no end came: $(grep -aE 'Kernel panic|Oops|BUG:' "$out/$name.log" | head -n 1)" ;;
 esac
