@@ -125,28 +125,42 @@ void say(const char* drive, const char* what, i32 error) noexcept {
     return mounted == 0;
 }
 
-/// The block device, and the character device for commands of one's own, which is as "ng0n1" to
-/// "nvme0n1" (5.13).
-[[nodiscard]] bool link_drive(const char* serial, u64 deadline_ns) noexcept {
-    DeviceName name;
-    Message device;
-    if (!await_drive(serial, deadline_ns, name, device)) {
+/// A link to the device of that name, which comes a moment after the drive.
+[[nodiscard]] bool link_device(const char* serial, const Message& device, const char* path,
+                               u64 deadline_ns) noexcept {
+    if (!await_path(device.text(), deadline_ns)) {
+        say(serial, "it has no character device", 0);
         return false;
     }
-    i32 linked = kernel::symlinkat(device.text(), abi::at_fdcwd, "/dev/oxbow-block");
-    if (linked == 0 && exists("/sys/class/nvme-generic")) {
-        Message generic;
-        generic.add("/dev/ng").add(name.text + text_length("nvme"));
-        if (!await_path(generic.text(), deadline_ns)) {
-            say(serial, "it has no character device", 0);
-            return false;
-        }
-        linked = kernel::symlinkat(generic.text(), abi::at_fdcwd, "/dev/oxbow-nvme");
-    }
+    const i32 linked = kernel::symlinkat(device.text(), abi::at_fdcwd, path);
     if (linked < 0) {
         say(serial, "no link to its device", linked);
     }
     return linked == 0;
+}
+
+/// The block device "nvme0n1", its controller "nvme0", and the character device "ng0n1" (5.13).
+[[nodiscard]] bool link_drive(const char* serial, u64 deadline_ns) noexcept {
+    DeviceName name;
+    Message device;
+    if (!await_drive(serial, deadline_ns, name, device) ||
+        !link_device(serial, device, "/dev/oxbow-block", deadline_ns)) {
+        return false;
+    }
+    Message generic;
+    generic.add("/dev/ng").add(name.text + text_length("nvme"));
+    if (exists("/sys/class/nvme-generic") &&
+        !link_device(serial, generic, "/dev/oxbow-nvme", deadline_ns)) {
+        return false;
+    }
+    usize end = text_length(name.text);
+    while (end != 0 && name.text[end] != 'n') {
+        --end;
+    }
+    name.text[end] = '\0';
+    Message controller;
+    controller.add("/dev/").add(name.text);
+    return link_device(serial, controller, "/dev/oxbow-controller", deadline_ns);
 }
 
 } // namespace
