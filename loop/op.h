@@ -330,6 +330,7 @@ template <class Caller = void>
 
 /// Reads once into a buffer of `pool`, which is taken only when there is something to read. Not for
 /// files on a slow disk: the epoll engine, and a ring before 5.19, read them in the loop's thread.
+/// And not for those open with O_DIRECT, whose position a newer ring does not move.
 template <class Caller = void>
 [[nodiscard]] inline Operation read(i32 fd, BufferPool& pool) noexcept {
     detail::need_transfers<Caller>();

@@ -5,6 +5,7 @@
 #include "../syscall/abi_socket.h"
 #include "../syscall/call.h"
 #include "../syscall/start.h"
+#include "init_disk.h"
 #include "refusing_filter.h"
 #include "runner.h"
 
@@ -167,7 +168,7 @@ void run_as_init(int (*program)(int argc, char** argv) noexcept, int argc, char*
     i32 status = 127;
     const i32 child = kernel::fork();
     if (child == 0) {
-        kernel::exit_group(refuse_as_asked() ? program(argc, argv) : 2);
+        kernel::exit_group(prepare_disks() && refuse_as_asked() ? program(argc, argv) : 2);
     }
     if (child > 0) {
         status = reap_until(child);

@@ -10,6 +10,13 @@
 //
 //   OXBOW_REFUSE=seccomp    io_uring_setup is answered with ENOSYS, by a filter
 //   OXBOW_REFUSE=sysctl     ... with EPERM, by kernel.io_uring_disabled; 6.6 and later
+//   OXBOW_DISK=nvme         NVMe drives with the serial numbers oxbow-files and oxbow-small are
+//                           mounted as ext4 at /disk and /small; /dev/oxbow-block becomes a link
+//                           to the device of oxbow-block, /dev/oxbow-nvme to its character device
+//                           (5.13) and /dev/oxbow-controller to its controller. Where one does
+//                           not come, no test runs, and the status is 2.
+//   TMPDIR=/disk            ... and the tests' temporary files are there; what else of it the tests
+//                           use, disk_help.h says
 //   OXBOW_EXIT=qemu         the status is handed to QEMU too: isa-debug-exit at port 0xf4 on x86,
 //                           semihosting on arm, aarch64 and riscv64
 //

@@ -1,7 +1,13 @@
-// The file's own position behind a short write. From 6.0 up to at least 6.18 the ring goes on with
-// a write to a file that was short, and where that ends with an error (the disk is full, a limit),
-// it tells what was written and leaves the position where it was: io_write in io_uring/rw.c,
-// need_complete_io. The next write would go to the same place, and a write_all over its own data.
+// The file's own position, where the ring does not move it as read(2) and write(2) do.
+//
+// With O_DIRECT, a transfer that the device ends later: it begins at the position, but the kernel
+// moves that only behind what ends at once (io_uring/rw.c, kiocb_done). Each would go to the same
+// place as the one before. Workers do them, one behind the other.
+//
+// Behind a short write: from 6.0 up to at least 6.18 the ring goes on with a write to a file that
+// was short, and where that ends with an error (the disk is full, a limit), it tells what was
+// written and leaves the position where it was: io_write in io_uring/rw.c, need_complete_io. The
+// next write would go to the same place, and a write_all over its own data.
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/start.h"
@@ -11,6 +17,23 @@
 namespace oxbow::uring_engine {
 
 namespace {
+
+/// Where a read or write with an offset of its own goes to; 0 of other operations.
+[[nodiscard]] u64 offset_of(const Completion& completion) noexcept {
+    const arguments::Any& a = completion.arguments;
+    switch (completion.kind) {
+    case Kind::read:
+    case Kind::read_all:
+    case Kind::write:
+    case Kind::write_all:
+        return a.transfer.offset;
+    case Kind::readv:
+    case Kind::writev:
+        return a.vector.offset;
+    default:
+        return 0;
+    }
+}
 
 /// How much a step was asked for.
 [[nodiscard]] u64 bytes_asked(const Completion& completion) noexcept {
@@ -68,9 +91,18 @@ namespace {
 
 } // namespace
 
+bool leaves_position(Loop& loop, const Completion& completion) noexcept {
+    if (offset_of(completion) != abi::current_position) {
+        return false;
+    }
+    ++loop.counters().syscalls;
+    const i32 flags = kernel::fcntl(completion.fd, abi::fcntl_command::get_status_flags);
+    // Of a pipe the flag means something else.
+    return flags >= 0 && (flags & abi::open_flag::direct) != 0 && is_file(completion.fd);
+}
+
 void mend_position(State& state, const Completion& completion, u32 written) noexcept {
-    const arguments::Any& a = completion.arguments;
-    const u64 offset = completion.kind == Kind::writev ? a.vector.offset : a.transfer.offset;
+    const u64 offset = offset_of(completion);
     const u64 asked = bytes_asked(completion);
     const i32 fd = completion.fd;
     if (offset != abi::current_position || written == 0 || written >= asked ||

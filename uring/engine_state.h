@@ -159,6 +159,8 @@ void attempt(Loop& loop, Completion& completion) noexcept;
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 
+/// Whether the ring would do the transfer and leave the file's own position where it was.
+[[nodiscard]] bool leaves_position(Loop& loop, const Completion& completion) noexcept;
 /// After a step of a write: sees to it that the file's own position is behind what was written.
 void mend_position(State& state, const Completion& completion, u32 written) noexcept;
 

@@ -537,6 +537,10 @@ void begin(Loop& loop, Completion& completion) noexcept {
         submit_elsewhere(loop, completion);
         return;
     }
+    if (leaves_position(loop, completion)) {
+        loop.perform_on_worker(completion);
+        return;
+    }
     enlist(loop, completion);
     queue(loop, completion);
 }

@@ -8,8 +8,9 @@
 namespace oxbow::prep {
 
 /// As an offset: the file's own position, which the transfer moves on. Concurrent transfers on one
-/// position race; give offsets where you can. Pipes, sockets and terminals take this or 0. Before
-/// feature::rw_cur_pos (5.6) it was taken at its word.
+/// position race; give offsets where you can, and always with O_DIRECT: the kernel does not move it
+/// behind what a device ends later (io_uring/rw.c, kiocb_done). Pipes, sockets and terminals take
+/// this or 0. Before feature::rw_cur_pos (5.6) it was taken at its word.
 using abi::current_position;
 
 /// What a read or write rarely needs.

@@ -23,10 +23,13 @@ using abi::Cqe;
 using abi::Sqe;
 
 /// What a wait is for. The default waits for one completion, however long it takes.
+///
+/// (*) A ring with setup::iopoll and no thread may come back with fewer, though never with none:
+/// the kernel looks at its devices only while the queue is empty. Take them, and wait again.
 struct Wait {
     static constexpr u64 for_ever = ~u64{0};
 
-    u32 count = 1;                           ///< completion queue slots to wait for
+    u32 count = 1;                           ///< completion queue slots to wait for (*)
     u64 timeout_ns = for_ever;               ///< from now on, or
     u64 deadline_ns = for_ever;              ///< a point in the ring's clock; the earlier counts
     u32 min_wait_usec = 0;                   ///< 6.12: after this time one completion is enough
@@ -149,7 +152,8 @@ class Ring : public RingOperations<Ring> {
     [[nodiscard]] i32 submit() noexcept { return submit_and_wait(0); }
 
     /// `submit`, then waits until `count` completions are there; one system call for both, and none
-    /// where there is nothing to submit and enough completions are there already.
+    /// where there is nothing to submit and enough completions are there already. A polled ring may
+    /// come back with fewer, and with none.
     [[nodiscard]] i32 submit_and_wait(u32 count) noexcept {
         const u32 to_submit = sq_ready();
         u32 flags = enter_flags_;
@@ -357,6 +361,10 @@ class Ring : public RingOperations<Ring> {
     [[nodiscard]] bool polls_sq() const noexcept {
         return (setup_flags_ & abi::setup::sqpoll) != 0;
     }
+    /// Whether it polls its devices, and only when it is entered.
+    [[nodiscard]] bool looks_itself() const noexcept {
+        return (setup_flags_ & (abi::setup::iopoll | abi::setup::sqpoll)) == abi::setup::iopoll;
+    }
     [[nodiscard]] bool rewinds() const noexcept {
         return (setup_flags_ & abi::setup::sq_rewind) != 0;
     }
@@ -393,6 +401,7 @@ class Ring : public RingOperations<Ring> {
                    usize argument_bytes = 0) noexcept;
     [[nodiscard]] u64 now_ns() const noexcept;
     [[nodiscard]] u64 deadline_of(const Wait& wait) const noexcept;
+    [[nodiscard]] u32 reachable(u32 count) const noexcept;
     Entered enter_until(const Wait& wait, bool submits) noexcept;
     [[nodiscard]] i32 why_early(const Wait& wait, u64 deadline_ns) const noexcept;
     i32 enter_timed(u32 to_submit, const Wait& wait, u64 deadline_ns) noexcept;

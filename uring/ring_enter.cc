@@ -131,6 +131,12 @@ Entered Ring::submit_and_wait(const Wait& wait) noexcept {
     return enter_until(wait, true);
 }
 
+/// How many completions a wait for `count` can lead to. The kernel looks at the devices of a polled
+/// ring only while none is there (io_uring/io_uring.c, io_iopoll_check); more do not come then.
+u32 Ring::reachable(u32 count) const noexcept {
+    return looks_itself() && count > 1 ? 1 : count;
+}
+
 /// One enter in the usual case. Another where the kernel stopped at a malformed entry and so did
 /// not wait, where it cannot time a wait, and while a polled ring has nothing yet.
 Entered Ring::enter_until(const Wait& wait, bool submits) noexcept {
@@ -151,7 +157,7 @@ Entered Ring::enter_until(const Wait& wait, bool submits) noexcept {
         submitted += result > 0 ? static_cast<u32>(result) : 0;
         const bool is_short = !polls_sq() && to_submit != 0 && sq_ready() != 0;
         const bool ended_early = result == -Errno::etime || result == -Errno::eintr;
-        if (has_completions(wait.count) && !is_short && (result >= 0 || ended_early)) {
+        if (has_completions(reachable(wait.count)) && !is_short && (result >= 0 || ended_early)) {
             return {0, submitted};
         }
         if (result < 0 || (is_short && result == 0)) {
@@ -210,8 +216,12 @@ i32 Ring::enter_timed(u32 to_submit, const Wait& wait, u64 deadline_ns) noexcept
 
 /// Kernels that cannot time a wait (before 5.11) can still poll the ring's descriptor, which needs
 /// no timeout entry in the queue and so no completion to hide. It ends with the first completion,
-/// however many were asked for.
+/// however many were asked for. Where nothing comes unless the device is looked at, it looks once,
+/// and enter_until goes on.
 i32 Ring::poll_until(const Wait& wait, u64 deadline_ns) noexcept {
+    if (looks_itself()) {
+        return get_events();
+    }
     const u64 now = now_ns();
     abi::Timespec left = timespec_of(deadline_ns > now ? deadline_ns - now : 0);
     abi::PollFd poll = {fd_, static_cast<i16>(abi::poll_event::in), 0};
