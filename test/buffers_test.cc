@@ -29,6 +29,7 @@ TEST(buffers_refusals) {
 }
 
 TEST(buffers_close_in_any_order) {
+    need_rings();
     SKIP_BEFORE(5, 19, "buffer rings");
     const NothingLeaks check;
     u8 memory[4 * 16];

@@ -1,5 +1,6 @@
 // LOOP_TEST: one body, run on every engine configuration: io_uring with all that this kernel has,
-// with one entry, as on older kernels, and epoll with and without epoll_pwait2.
+// with one entry, as on older kernels, epoll with and without epoll_pwait2, and the one that a loop
+// chooses by itself, which is any program's: it runs wherever a program would.
 #pragma once
 
 #include "../io/open.h"
@@ -15,8 +16,14 @@ struct LoopConfiguration {
     const char* kernel; ///< that the running one pretends to be; nullptr: itself
     bool avoid_pwait2;
 
-    [[nodiscard]] bool is_uring() const noexcept { return engine == EngineChoice::uring; }
-    [[nodiscard]] bool is_epoll() const noexcept { return engine == EngineChoice::epoll; }
+    /// Whether opening asks the kernel for a ring, given or not.
+    [[nodiscard]] bool asks_for_rings() const noexcept { return engine != EngineChoice::epoll; }
+    /// The engine that a loop of this row has on this machine.
+    [[nodiscard]] bool is_uring() const noexcept {
+        return engine == EngineChoice::uring ||
+               (engine == EngineChoice::any && ring_refusal() == 0);
+    }
+    [[nodiscard]] bool is_epoll() const noexcept { return !is_uring(); }
 };
 
 /// Engines on which every body must hold.
@@ -29,6 +36,7 @@ inline constexpr LoopConfiguration loop_configurations[] = {
     {"uring_as_6_1", EngineChoice::uring, 64, "6.1", false},
     {"epoll", EngineChoice::epoll, 256, nullptr, false},
     {"epoll_ms", EngineChoice::epoll, 256, nullptr, true},
+    {"auto", EngineChoice::any, 256, nullptr, false},
 };
 
 /// An open loop of one configuration. Skips where this kernel refuses the engine.

@@ -155,7 +155,7 @@ VARIANT_TEST(loop_fork_sqpoll_is_opt_in, loop_configurations) {
     if (row.kernel == nullptr) {
         ConfiguredLoop loop(row);
         CHECK_EQ(perform_on(*loop, op::timer(1)).value, 1);
-        CHECK_EQ(log.setups != 0, row.is_uring());
+        CHECK_EQ(log.setups != 0, row.asks_for_rings());
     }
     remove_handler(log_setup, &log);
     CHECK_EQ(log.flags & (abi::setup::sqpoll | abi::setup::sq_aff), 0u);
