@@ -68,6 +68,7 @@ inline constexpr Addition additions[] = {
     {"zero-copy sends", 6, 0},
     {"rings with deferred work", 6, 1},
     {"single issuers", 6, 1},
+    {"commands with registered buffers", 6, 1},
     {"zero-copy sendmsg", 6, 1},
     {"usage reports of zero-copy sends", 6, 2, Older::may_have},
     {"messages with completion flags", 6, 3},

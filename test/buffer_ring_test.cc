@@ -236,6 +236,7 @@ TEST(buffer_ring_tail_wraps) {
 }
 
 TEST(buffer_ring_closes_in_any_order) {
+    need_rings();
     SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     for (u32 kernels = 0; kernels < (kernel_at_least(6, 4) ? 2 : 1); ++kernels) {

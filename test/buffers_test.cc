@@ -28,6 +28,7 @@ TEST(buffers_refusals) {
 }
 
 TEST(buffers_close_in_any_order) {
+    need_rings();
     SKIP_WITHOUT("buffer rings");
     const NothingLeaks check;
     u8 memory[4 * 16];

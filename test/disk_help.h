@@ -99,8 +99,8 @@ inline constexpr Misaligned misaligned[] = {
 struct DiskRing {
     const char* name;
     u32 flags;
-    u32 first_major; ///< first kernel that has the flags
-    u32 first_minor;
+    u16 series; ///< first kernel that has the flags
+    u16 release;
 
     [[nodiscard]] bool is_polled() const noexcept { return (flags & abi::setup::iopoll) != 0; }
     [[nodiscard]] bool has_thread() const noexcept { return (flags & abi::setup::sqpoll) != 0; }
@@ -133,7 +133,7 @@ class OpenDiskRing {
                                        .flags = row.flags,
                                        .preferred_flags = 0,
                                        .sq_thread_idle_ms = 50});
-        SKIP_IF_MISSING(result != -Errno::einval, row.first_major, row.first_minor, row.name);
+        SKIP_IF_MISSING(result != -Errno::einval, (Addition{row.name, row.series, row.release}));
         CHECK_OK(result);
     }
     ~OpenDiskRing() { ring_.close(); }

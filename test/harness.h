@@ -104,6 +104,13 @@ void skip_if_missing(bool present, const Needed& needed, const Site& site) noexc
 /// test plays a kernel without. Then flags are refused with EOPNOTSUPP.
 [[nodiscard]] bool has_transfer_flags() noexcept;
 
+/// What this machine answers to whoever wants a ring: 0 where it gives rings, else ENOSYS (it has
+/// none, or a filter hides them) or EPERM (its administrator does not allow them).
+[[nodiscard]] i32 ring_refusal() noexcept;
+
+/// First in a test that needs a ring: skips on a machine that gives none.
+void need_rings() noexcept;
+
 /// Whether the running kernel calls itself this version or a newer one.
 [[nodiscard]] bool kernel_at_least(u32 first_major, u32 first_minor) noexcept;
 

@@ -20,11 +20,10 @@ ConfiguredLoop::ConfiguredLoop(const LoopConfiguration& configuration,
     if (configuration.kernel != nullptr) {
         limited_ = new (static_cast<void*>(limit_)) LimitedKernel(parts_of(configuration.kernel));
     }
-    const i32 result = open_as(loop_, configuration, options);
-    if (configuration.is_uring() && (result == -Errno::enosys || result == -Errno::eperm)) {
-        SKIP("this kernel has no io_uring, or refuses it");
+    if (configuration.engine == EngineChoice::uring) {
+        need_rings();
     }
-    CHECK_OK(result);
+    CHECK_OK(open_as(loop_, configuration, options));
     CHECK(loop_.is_open());
     CHECK_STREQ(loop_.engine_name(), configuration.is_uring() ? "io_uring" : "epoll");
 }

@@ -1,6 +1,7 @@
 // The contract's ninth line: whatever refuses io_uring, the same program runs on epoll, and why can
 // be read; a setting forces or forbids an engine; what the kernel has is learnt from its answers.
 #include "../syscall/text.h"
+#include "../uring/surroundings.h"
 #include "hook.h"
 #include "loop_scene.h"
 #include "refusing_filter.h"
@@ -90,6 +91,53 @@ TEST(loop_refusal_by_any_errno) {
     }
 }
 
+// ---- By this machine
+// ------------------------------------------------------------------------------
+
+/// What the line must say of a machine that refuses, as this one does.
+[[nodiscard]] const char* cause_of(i32 refusal, const Surroundings& around) noexcept {
+    if (refusal == -Errno::eperm && around.disabled == 2) {
+        return "kernel.io_uring_disabled is 2";
+    }
+    if (refusal == -Errno::eperm && around.disabled == 1) {
+        return "kernel.io_uring_disabled is 1";
+    }
+    if (around.seccomp_mode == 2) {
+        return "seccomp filter";
+    }
+    return refusal == -Errno::enosys ? "an emulator" : "a security module";
+}
+
+/// Whatever this machine is: one that gives rings, one behind a filter or a sysctl, an emulator.
+TEST(loop_refusal_by_this_machine) {
+    const Resources before = resources();
+    const i32 refusal = ring_refusal();
+    const Surroundings around = read_surroundings();
+    if (is_emulated()) {
+        CHECK_ERRNO(refusal, Errno::enosys);
+    } else if (around.disabled == 2 && around.seccomp_mode == 0) {
+        CHECK_ERRNO(refusal, Errno::eperm);
+    }
+    Loop loop;
+    Reason reason;
+    CHECK_EQ(open(loop, with_engine(EngineChoice::uring), &reason), refusal);
+    CHECK_EQ(loop.is_open(), refusal == 0);
+    CHECK_EQ(reason.error, refusal);
+    loop.close();
+    CHECK_SAME_RESOURCES(before);
+    CHECK_OK(open(loop, {}, &reason));
+    CHECK_STREQ(loop.engine_name(), refusal == 0 ? "io_uring" : "epoll");
+    CHECK_EQ(reason.refused(), refusal != 0);
+    CHECK_EQ(reason.error, refusal);
+    if (refusal != 0) {
+        CHECK_EQ(static_cast<u32>(reason.stage), static_cast<u32>(Stage::setup));
+        check_readable(reason, errno_name(refusal));
+        check_readable(reason, cause_of(refusal, around));
+    }
+    run_on(loop);
+    CHECK_SAME_RESOURCES(before);
+}
+
 // ---- At every step of opening
 // ---------------------------------------------------------------------
 
@@ -113,6 +161,7 @@ constexpr StepRow steps[] = {
 /// other, or says that error, and nothing is left behind.
 VARIANT_TEST(loop_refusal_at_every_step, steps) {
     const Resources before = resources();
+    const i32 refusal = ring_refusal();
     constexpr EngineChoice choices[] = {EngineChoice::any, EngineChoice::uring,
                                         EngineChoice::epoll};
     constexpr u32 hits_max[] = {1, always};
@@ -135,11 +184,13 @@ VARIANT_TEST(loop_refusal_at_every_step, steps) {
                     loop.close();
                 } else {
                     // A kernel that does not say what it has may lack what a loop needs.
-                    CHECK(result == -row.error || result == -Errno::eopnotsupp);
+                    CHECK(result == -row.error || result == -Errno::eopnotsupp ||
+                          (result == refusal && choice == EngineChoice::uring));
                     CHECK(!loop.is_open());
                 }
                 CHECK_SAME_RESOURCES(before);
                 if (hits == 0) {
+                    CHECK_EQ(result, choice == EngineChoice::uring ? refusal : 0);
                     break;
                 }
             }
@@ -159,6 +210,7 @@ constexpr LimitRow limits[] = {{"0", 0}, {"64K", 64 * 1024}};
 /// Memory for rings counts against RLIMIT_MEMLOCK for everybody but the privileged, before 5.12 and
 /// again from 6.14 on.
 VARIANT_TEST(loop_refusal_by_the_memory_lock_limit, limits) {
+    need_rings(); // what is not given at all is not limited
     CHECK_EQ(in_child([&]() noexcept {
                  const abi::Rlimit limit = {row.locked_bytes, row.locked_bytes};
                  CHECK_OK(kernel::prlimit(0, abi::resource::locked_bytes, &limit));
@@ -234,6 +286,7 @@ TEST(loop_refusal_of_what_no_ring_has) {
 
 /// The largest that a ring has can be had.
 TEST(loop_refusal_of_no_size_below) {
+    need_rings();
     constexpr u32 sizes[] = {1, 3, 16384, 20000, 32768};
     for (const u32 entries : sizes) {
         Options options;
@@ -242,8 +295,8 @@ TEST(loop_refusal_of_no_size_below) {
         Loop loop;
         Reason reason;
         const i32 result = open(loop, options, &reason);
-        if (result == -Errno::enosys || result == -Errno::eperm || result == -Errno::enomem) {
-            SKIP("this kernel has no io_uring, or refuses it");
+        if (result == -Errno::enomem) {
+            SKIP("RLIMIT_MEMLOCK leaves no room for rings of this size");
         }
         CHECK_OK(result);
         CHECK_EQ(perform_on(loop, op::timer(1)).value, 1);

@@ -34,6 +34,7 @@ TEST(op_uring_cmd_in_big_entries) {
 }
 
 TEST(op_uring_cmd128) {
+    need_rings();
     const NoLeaks no_leaks;
     Ring ring;
     const i32 result =

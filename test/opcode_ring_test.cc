@@ -73,6 +73,7 @@ OPERATION_TEST(op_nop_big_completion) {
 
 /// A ring with entries of both sizes, which 6.19 brought.
 void open_mixed(Ring& ring) noexcept {
+    need_rings();
     const i32 result =
         ring.open({.entries = 8, .flags = abi::setup::sqe_mixed, .preferred_flags = 0});
     SKIP_IF_MISSING(result != -Errno::einval, "entries of two sizes");

@@ -453,12 +453,11 @@ constexpr Shape shapes[] = {
 };
 
 VARIANT_TEST(perform_recvmsg_as_the_ring_does, shapes) {
+    need_rings();
     SKIP_WITHOUT("multishot receives");
     Datagrams sockets;
     Ring ring;
-    if (ring.open({.entries = 4}) < 0) {
-        SKIP("no io_uring");
-    }
+    CHECK_OK(ring.open({.entries = 4}));
     u8 ours[256];
     __builtin_memset(ours, 0, sizeof(ours));
     abi::MessageHeader message = {};

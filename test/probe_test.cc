@@ -46,6 +46,7 @@ void check_same(const Features& actual, const Features& expected) noexcept {
 // ---- The running kernel -------------------------------------------------------------------------
 
 TEST(probe_matches_query) {
+    need_rings();
     const abi::QueryOpcodes answer = ask_kernel();
     const Resources before = resources();
     Features features;
@@ -66,6 +67,7 @@ TEST(probe_matches_query) {
 }
 
 TEST(probe_opcodes_equal_the_kernels_probe) {
+    need_rings();
     abi::Params params = {};
     const i32 ring = CHECK_OK(kernel::io_uring_setup(1, &params));
     abi::Probe answer = {};
@@ -85,6 +87,7 @@ TEST(probe_opcodes_equal_the_kernels_probe) {
 }
 
 TEST(probe_by_trial_agrees_with_query) {
+    need_rings();
     (void)ask_kernel();
     Features asked;
     CHECK_OK(probe(asked));
@@ -136,6 +139,7 @@ TEST(probe_finds_what_the_version_says) {
 
 /// Every operation is tried on a ring where a closed descriptor tells nothing, as before 5.15.
 TEST(probe_register_operations_on_a_ring) {
+    need_rings();
     (void)ask_kernel();
     Features asked;
     CHECK_OK(probe(asked));
@@ -156,6 +160,7 @@ TEST(probe_register_operations_on_a_ring) {
 }
 
 TEST(probe_of_an_unprivileged_process) {
+    need_rings();
     const i32 status = in_child([] {
         Features before;
         CHECK_OK(probe_by_trial(before));
@@ -177,6 +182,7 @@ TEST(probe_of_an_unprivileged_process) {
 }
 
 TEST(probe_best_options_open_a_ring) {
+    need_rings();
     Features features;
     CHECK_OK(probe(features));
     const RingOptions options = best_ring_options(features, 16);
@@ -278,6 +284,7 @@ VARIANT_TEST(probe_refused, refusals) {
 
 /// A filter that answers in the kernel's place must not look like a kernel that knows everything.
 TEST(probe_sees_through_filters) {
+    need_rings();
     fail_call(number::io_uring_register, Errno::eperm, 1, always);
     fail_call(number::io_uring_enter, Errno::eperm, 1, always);
     Features features;
@@ -291,6 +298,7 @@ TEST(probe_sees_through_filters) {
 }
 
 TEST(probe_without_memory_knows_the_same) {
+    need_rings();
     Features before;
     CHECK_OK(probe_by_trial(before));
     fail_call(number::mmap, Errno::enomem, 1, always);
@@ -301,6 +309,7 @@ TEST(probe_without_memory_knows_the_same) {
 
 /// A try that fails for want of memory or descriptors still shows that its flag is known.
 TEST(probe_tries_that_fail_for_other_causes) {
+    need_rings();
     Features before;
     CHECK_OK(probe_by_trial(before));
     constexpr Errno errors[] = {Errno::enomem, Errno::emfile};

@@ -21,7 +21,8 @@ namespace setup = abi::setup;
 
 using Line = TextBuffer<1024>;
 
-[[nodiscard]] bool contains(const char* text, const char* part) noexcept {
+/// What is behind the first `part` of `text`, or nullptr.
+[[nodiscard]] const char* behind(const char* text, const char* part) noexcept {
     for (; *text != '\0'; ++text) {
         const char* in_text = text;
         const char* in_part = part;
@@ -30,10 +31,14 @@ using Line = TextBuffer<1024>;
             ++in_part;
         }
         if (*in_part == '\0') {
-            return true;
+            return in_text;
         }
     }
-    return false;
+    return nullptr;
+}
+
+[[nodiscard]] bool contains(const char* text, const char* part) noexcept {
+    return behind(text, part) != nullptr;
 }
 
 /// Checks that the line is one line, was not cut, and has all `parts`.
@@ -248,6 +253,23 @@ i32 file_of(const char* content) noexcept {
     return static_cast<i32>(fd);
 }
 
+/// /proc/self/status of this process as it is without a seccomp filter.
+i32 status_without_filter() noexcept {
+    char text[4096] = {};
+    const long fd =
+        real_call(number::openat, abi::at_fdcwd, "/proc/self/status", abi::open_flag::read_only, 0);
+    if (fd < 0) {
+        return static_cast<i32>(fd);
+    }
+    CHECK_GT(real_call(number::read, fd, text, sizeof(text) - 1), 0);
+    CHECK_EQ(real_call(number::close, fd), 0);
+    const char* const mode = behind(text, "\nSeccomp:\t");
+    if (mode != nullptr) {
+        text[mode - text] = '0';
+    }
+    return file_of(text);
+}
+
 bool answer_sysctls(void* context, long number, const long* arguments, int, long* result) noexcept {
     if (number != number::openat) {
         return false;
@@ -262,6 +284,10 @@ bool answer_sysctls(void* context, long number, const long* arguments, int, long
         *result = file_of(sysctls.group);
         return true;
     }
+    if (sysctls.has_proc && text_equal(path, "/proc/self/status")) {
+        *result = status_without_filter();
+        return true;
+    }
     if (!sysctls.has_proc && contains(path, "/proc/")) {
         *result = -Errno::enoent;
         return true;
@@ -269,16 +295,21 @@ bool answer_sysctls(void* context, long number, const long* arguments, int, long
     return false;
 }
 
-/// The line for a default ring that is refused with `error` while the sysctls are so.
-void describe_with(Sysctls sysctls, Errno error, u32 flags, Line& line) noexcept {
-    fail_call(number::io_uring_setup, error);
-    const Reason reason = refused({.flags = flags, .preferred_flags = 0}, error);
-    clear_faults();
+/// The line for `reason` while the sysctls are so and no filter is in force.
+void describe_amid(Sysctls sysctls, const Reason& reason, Line& line) noexcept {
     const Resources before = resources();
     set_handler(answer_sysctls, &sysctls);
     describe(reason, line);
     remove_handler(answer_sysctls, &sysctls);
     CHECK_SAME_RESOURCES(before);
+}
+
+/// The line for a default ring that is refused with `error` amid these.
+void describe_with(Sysctls sysctls, Errno error, u32 flags, Line& line) noexcept {
+    fail_call(number::io_uring_setup, error);
+    const Reason reason = refused({.flags = flags, .preferred_flags = 0}, error);
+    clear_faults();
+    describe_amid(sysctls, reason, line);
 }
 
 TEST(reason_sysctl_2) {
@@ -344,6 +375,7 @@ TEST(reason_of_a_kernel_without_io_uring) {
 }
 
 TEST(reason_of_refused_sqpoll) {
+    const PretendKernel pretend(kernel_parts[parts_of_5_10]); // which gives a plain ring
     Line line;
     describe_with({"0\n", "-1\n"}, Errno::eperm, setup::sqpoll, line);
     check_line(line, "sqpoll)", "before Linux 5.13 sqpoll is a privilege",
@@ -356,6 +388,7 @@ TEST(reason_of_refused_sqpoll) {
 // ---- Limits -------------------------------------------------------------------------------------
 
 TEST(reason_locked_memory) {
+    need_rings();
     unprivileged([] {
         const abi::Rlimit nothing = {0, 0};
         CHECK_OK(kernel::prlimit(0, abi::resource::locked_bytes, &nothing));
@@ -412,6 +445,7 @@ TEST(reason_memory_that_is_not_limited) {
 }
 
 TEST(reason_open_files) {
+    need_rings();
     const i32 status = in_child([] {
         // Fills what is left below the limit, so that there is no descriptor to be had.
         const abi::Rlimit few = {12, 12};
@@ -444,6 +478,7 @@ TEST(reason_names_flags_that_are_missing) {
 }
 
 TEST(reason_names_flags_that_this_kernel_lacks) {
+    need_rings();
     Ring ring;
     Reason reason;
     const i32 result = ring.open({.flags = setup::sq_rewind | setup::no_sqarray}, &reason);
@@ -458,6 +493,7 @@ TEST(reason_names_flags_that_this_kernel_lacks) {
 }
 
 TEST(reason_of_a_cpu_that_does_not_exist) {
+    need_rings();
     const Reason reason =
         refused({.flags = setup::sqpoll | setup::sq_aff, .sq_thread_cpu = 100'000}, Errno::einval);
     Line line;
@@ -466,6 +502,7 @@ TEST(reason_of_a_cpu_that_does_not_exist) {
 }
 
 TEST(reason_of_attaching_to_no_ring) {
+    need_rings();
     Ring ring;
     Reason closed;
     const i32 result = ring.open({.flags = setup::attach_wq, .attach_wq_fd = 999'999}, &closed);
@@ -482,6 +519,7 @@ TEST(reason_of_attaching_to_no_ring) {
 }
 
 TEST(reason_of_memory_that_cannot_be_written) {
+    need_rings();
     SKIP_WITHOUT("rings in the caller's memory");
     const usize bytes = 4 * page_bytes_max;
     const long mapped = CHECK_OK(kernel::mmap(nullptr, bytes, abi::protection::none,
@@ -547,13 +585,15 @@ TEST(reason_operations) {
 }
 
 VARIANT_TEST(reason_errno, errno_rows) {
+    const PretendKernel pretend(kernel_parts[parts_of_5_10]); // which gives a plain ring
     Line line;
-    describe({.stage = row.stage,
-              .error = -row.error,
-              .setup_flags = row.flags,
-              .entries = 1,
-              .needed_bytes = 8192},
-             line);
+    describe_amid({"0\n", "-1\n"},
+                  {.stage = row.stage,
+                   .error = -row.error,
+                   .setup_flags = row.flags,
+                   .entries = 1,
+                   .needed_bytes = 8192},
+                  line);
     check_line(line, "(1 entry", ") answered ", errno_name(row.error), row.part);
 }
 
@@ -573,6 +613,7 @@ constexpr StepRow step_rows[] = {
 };
 
 VARIANT_TEST(reason_of_the_nth_mmap, step_rows) {
+    need_rings();
     if ((row.flags & setup::no_mmap) != 0) {
         SKIP_WITHOUT("rings in the caller's memory");
     }
@@ -595,12 +636,13 @@ VARIANT_TEST(reason_of_the_nth_mmap, step_rows) {
 
 TEST(reason_of_an_errno_without_name) {
     Line line;
-    describe({.stage = Stage::setup, .error = -4000, .entries = 2}, line);
+    describe_amid({"0\n", "-1\n"}, {.stage = Stage::setup, .error = -4000, .entries = 2}, line);
     check_line(line, "io_uring_setup (2 entries) answered errno 4000: ", "no kernel is known");
 }
 
 /// Without MADV_DONTFORK a ring still works.
 TEST(reason_is_none_where_madvise_fails) {
+    need_rings();
     for (u32 nth = 1; nth <= 3; ++nth) {
         clear_faults();
         fail_call(number::madvise, Errno::einval, nth);

@@ -38,10 +38,11 @@ class NothingLeaks {
     Resources before_;
 };
 
-/// A ring that is open, and closes itself.
+/// A ring that is open, and closes itself. Skips where this machine gives none.
 class TestRing {
   public:
     explicit TestRing(u32 entries = 8, u32 flags = 0) noexcept {
+        need_rings();
         RingOptions options;
         options.entries = entries;
         options.flags = flags;

@@ -6,6 +6,7 @@
 namespace oxbow::test {
 
 ConfiguredRing::ConfiguredRing(const RingConfiguration& configuration) noexcept {
+    need_rings();
     RingOptions options;
     options.entries = configuration.entries;
     options.flags = configuration.flags & ~abi::setup::cqsize;

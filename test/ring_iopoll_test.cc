@@ -20,6 +20,7 @@ constexpr PolledRow rings[] = {
 };
 
 void open_polled(Ring& ring, const PolledRow& row) noexcept {
+    need_rings();
     const i32 result = ring.open({.entries = 4, .flags = row.flags});
     SKIP_IF_MISSING(result != -Errno::einval, (Addition{row.name, row.series, row.release}));
     CHECK_OK(result);
@@ -79,6 +80,7 @@ VARIANT_TEST(iopoll_refuses_the_rest, rings) {
 }
 
 TEST(iopoll_hybrid_needs_iopoll) {
+    need_rings();
     const NoLeaks no_leaks;
     Ring ring;
     CHECK_ERRNO(ring.open({.entries = 4, .flags = abi::setup::hybrid_iopoll}), Errno::einval);

@@ -38,6 +38,7 @@ constexpr ClosedRow closed[] = {
 };
 
 VARIANT_TEST(life_close_ends_what_is_in_flight, closed) {
+    need_rings();
     const NoLeaks no_leaks;
     SocketPair receiving = make_socket_pair();
     SocketPair polling = make_socket_pair();
@@ -97,6 +98,7 @@ VARIANT_TEST(life_close_ends_what_is_in_flight, closed) {
 }
 
 TEST(life_open_and_close_many_times) {
+    need_rings();
     const NoLeaks no_leaks;
     const Resources before = resources();
     const Pipe pipe = make_pipe();

@@ -165,6 +165,7 @@ TEST(ring_open_that_fails_to_map_leaves_nothing) {
 }
 
 TEST(ring_open_and_close_a_thousand_times) {
+    need_rings();
     const Resources before = resources();
     Ring ring;
     for (u32 i = 0; i < 1000; ++i) {
@@ -190,6 +191,7 @@ TEST(ring_open_without_memory_for_its_own_leaves_nothing) {
 // ---- Memory -------------------------------------------------------------------------------------
 
 TEST(ring_open_in_the_callers_memory) {
+    need_rings();
     RingOptions options;
     options.entries = 64;
     options.flags = setup::no_mmap;
@@ -224,6 +226,7 @@ TEST(ring_open_in_the_callers_memory) {
 }
 
 TEST(ring_open_keeps_mappings_from_children) {
+    need_rings();
     Ring ring;
     CHECK_OK(ring.open({.entries = 8}));
     CHECK(ring.nop(1) != nullptr);
@@ -256,6 +259,7 @@ TEST(ring_open_keeps_mappings_from_children) {
 }
 
 TEST(ring_open_keeps_memory_of_its_own_from_children) {
+    need_rings();
     Ring ring;
     const i32 result = ring.open({.entries = 8, .flags = setup::no_mmap});
     SKIP_IF_MISSING(result != -Errno::einval, "rings in the caller's memory");
@@ -271,6 +275,7 @@ TEST(ring_open_keeps_memory_of_its_own_from_children) {
 }
 
 TEST(ring_open_closes_on_exec) {
+    need_rings();
     Ring ring;
     CHECK_OK(ring.open({.entries = 1}));
     CHECK_EQ(CHECK_OK(kernel::fcntl(ring.fd(), abi::fcntl_command::get_fd_flags, 0)) & 1, 1);
@@ -280,6 +285,7 @@ TEST(ring_open_closes_on_exec) {
 // ---- Sizes --------------------------------------------------------------------------------------
 
 TEST(ring_open_rounds_sizes_as_the_kernel_does) {
+    need_rings();
     struct Row {
         u32 entries, completions, sq, cq, flags;
     };

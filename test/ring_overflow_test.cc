@@ -26,6 +26,7 @@ constexpr u32 cq_entries = 8;
 constexpr u32 total = 100;
 
 void open_small(Ring& ring, const OverflowRow& row) noexcept {
+    need_rings();
     const i32 result = ring.open({.entries = sq_entries, .flags = row.flags});
     SKIP_IF_MISSING(result != -Errno::einval, (Addition{row.name, row.series, row.release}));
     CHECK_OK(result);

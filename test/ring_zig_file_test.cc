@@ -23,6 +23,7 @@ constexpr i32 here = abi::at_fdcwd;
 }
 
 TEST(zig_01_structs_offsets_entries) {
+    need_rings();
     const NoLeaks no_leaks;
     CHECK_EQ(sizeof(abi::Params), 120u);
     CHECK_EQ(sizeof(abi::Sqe), 64u);

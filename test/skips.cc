@@ -77,6 +77,19 @@ bool has_transfer_flags() noexcept {
     return kernel::preadv2(-1, nullptr, 0, 0, 0) != -Errno::enosys;
 }
 
+i32 ring_refusal() noexcept {
+    const HookPause pause;
+    // A kernel that gives rings has looked at its sysctl before it misses the parameters.
+    const i32 result = kernel::io_uring_setup(0, nullptr);
+    return result == -Errno::enosys || result == -Errno::eperm ? result : 0;
+}
+
+void need_rings() noexcept {
+    if (ring_refusal() != 0) {
+        skip("this machine refuses io_uring");
+    }
+}
+
 bool kernel_at_least(u32 first_major, u32 first_minor) noexcept {
     const KernelVersion version = kernel_version();
     return version.generation > first_major ||
