@@ -6,7 +6,7 @@
 #
 # Each engine gets a new disk with ext4, and CUTS cuts. A boot first looks at what the one before it
 # left, and then goes on appending: in turn with a write and an fdatasync chained behind it, with
-# O_DIRECT and O_DSYNC, and with a write that has RWF_DSYNC. The last boot only looks, with the other
+# O_DIRECT and O_DSYNC, with RWF_DSYNC, and with O_DIRECT and O_DSYNC in room that is allocated. The last boot only looks, with the other
 # engine. Then the controls, which alone are run with the argument: ways to append that acknowledge too
 # soon, with which records must get lost, or this test could not see it. Last line: `N passed, N failed,
 # N skipped`, where a cut counts as one, a control as one, and the other engine's look as one.
@@ -15,7 +15,8 @@
 #   KERNELS=x86_64-6.12    names of kernels.txt with NVMe and ext4 built in: Debian's cloud kernels
 #   SEED=N                 of ways, numbers in flight and moments, the same for each engine; a moment
 #                          is so many acknowledgements and milliseconds, and so never quite the same
-#   DISK_MIB=512           the disk's size; a new one is made when the files take a quarter of it
+#   DISK_MIB=512           the disk's size, 128 or more; a new one is made when the records take a
+#                          quarter of it
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 : "${BUILD:=build}" "${CUTS:=20}" "${ENGINES:=io_uring epoll}" "${KERNELS:=x86_64-6.12}" "${DISK_MIB:=512}"
@@ -32,7 +33,7 @@ for number in "$CUTS" "$SEED" "$DISK_MIB"; do
         ;;
     esac
 done
-cuts_of_control=5 # in how many of them a faulty way must have lost something
+cuts_of_control=8 # in how many of them a faulty way must have lost something
 
 # draw N: makes $drawn a number below N, of the sequence that begins with SEED.
 draw() {
@@ -51,7 +52,7 @@ start() {
     rm -f "$out/pid" "$out/status"
     : > "$out/console"
     {
-        MEMORY=512 SECONDS_MAX=120 DEVICES="-drive file=$out/disk,if=none,id=disk,format=raw,cache=writeback \
+        MEMORY=512 SECONDS_MAX=120 APPEND=nvme_core.io_timeout=10 DEVICES="-drive file=$out/disk,if=none,id=disk,format=raw,cache=writeback \
             -device nvme,drive=disk,serial=oxbow -pidfile $out/pid" \
             sh test/kernel/boot.sh "$kernel" "$machine" "$program" "$@" > "$out/console" 2>&1
         echo $? > "$out/status"
@@ -61,6 +62,15 @@ start() {
 
 # pull_plug: ends QEMU, which leaves the file with its id only where it did not end by itself.
 pull_plug() { kill -KILL "$(cat "$out/pid" 2> /dev/null)" 2> /dev/null; }
+
+# is_mute: whether the drive has stopped to answer before the disk was mounted, as that of QEMU 7.2 does in
+# one of twenty boots of Linux 5.10, while it reads the journal. Such a boot has changed nothing.
+is_mute() {
+    grep -q 'I/O error, dev nvme0n1' "$out/console" && grep -q '^power-cut: no ext4 .*: EIO' "$out/console" || return
+    mute=$((mute + 1))
+    echo "     the drive did not answer; once more"
+    [ "$mute" -le 10 ]
+}
 
 # append_and_cut ACKNOWLEDGEMENTS MILLISECONDS ARGUMENT...: a boot that ends so long after so many.
 append_and_cut() {
@@ -75,6 +85,10 @@ append_and_cut() {
         return
     fi
     wait "$boot"
+    if is_mute; then
+        append_and_cut "$least" "$milliseconds" "$@"
+        return
+    fi
     echo "FAIL the boot ended before its power was cut"
     show_console
 }
@@ -84,14 +98,19 @@ look() {
     start verify "--engine=$1"
     wait "$boot"
     [ "$(cat "$out/status")" -ne 0 ] || return 0
+    if is_mute; then
+        look "$1"
+        return
+    fi
     echo 'FAIL the boot that looks at the files did not end well'
     show_console
 }
 
 # show_console: of the boot that failed. Fails, too.
 show_console() {
-    echo "the console's last lines ($out/console):"
-    tail -n 8 "$out/console" | sed 's/^/    /'
+    mv "$out/console" "$out/failed-$name-$engine-$number.console"
+    echo "the console's last lines ($out/failed-$name-$engine-$number.console):"
+    tail -n 8 "$out/failed-$name-$engine-$number.console" | sed 's/^/    /'
     return 1
 }
 
@@ -142,7 +161,7 @@ report() {
 
 # next_boot: draws what is to be in it, and cuts it.
 next_boot() {
-    draw 16
+    draw "$depth_max"
     depth_next=$((drawn + 1))
     draw 400
     least_next=$((drawn + 1))
@@ -158,7 +177,7 @@ is_disk_full() {
 
 # cuts ENGINE: the real ones.
 cuts() {
-    engine=$1 random=$SEED good=0 bad=0 acknowledged_all=0 lost_all=0 number=0
+    engine=$1 random=$SEED depth_max=16 mute=0 good=0 bad=0 acknowledged_all=0 lost_all=0 number=0
     trap 'pull_plug; exit 130' INT TERM HUP
     new_disk || return
     while [ "$number" -lt "$CUTS" ]; do
@@ -167,11 +186,10 @@ cuts() {
             report
             new_disk || break
         fi
-        case $((number % 3)) in
-        0) way_next=sync ;;
-        1) way_next=direct ;;
-        *) way_next=dsync ;;
-        esac
+        # shellcheck disable=SC2086 # a list
+        set -- $ways
+        shift $((number % $#))
+        way_next=$1
         next_boot "$way_next" || break
         if [ -e "$out/cut" ]; then report; fi
         number=$((number + 1)) way=$way_next depth=$depth_next
@@ -189,9 +207,10 @@ cuts() {
     [ "$bad" -eq 0 ]
 }
 
-# control ENGINE WAY: a faulty way to append, until it has lost something.
+# control ENGINE WAY: a faulty way to append, until it has lost something. With few in flight: another
+# record's fdatasync can save one that was acknowledged too soon.
 control() {
-    engine=$1 way=$2 random=$SEED number=0
+    engine=$1 way=$2 random=$SEED depth_max=4 mute=0 number=0
     trap 'pull_plug; exit 130' INT TERM HUP
     new_disk || return
     while [ "$number" -lt "$cuts_of_control" ]; do
@@ -240,6 +259,16 @@ for name in $KERNELS; do
         continue
     fi
     step "$name: build" $make BUILD="$directory" CROSS_COMPILE="$prefix" CXX="${prefix}g++" "$program" || continue
+    # Linux 5.10 syncs such a write before it has noted the file's new size, and loses the last record,
+    # with pwrite(2) as with a loop; "ext4: properly sync file size update after O_SYNC direct IO", in 6.7
+    # and in Debian's 6.1.
+    case "$name" in
+    *-5.10)
+        ways='sync dsync allocated'
+        skip "$name: direct" 'ext4 of 5.10 loses what O_DIRECT and O_DSYNC have appended'
+        ;;
+    *) ways='sync direct dsync allocated' ;;
+    esac
     for engine in $ENGINES; do
         again="make check-power-cut KERNELS=$name ENGINES=$engine CUTS=$CUTS SEED=$SEED"
         [ "${1:-}" = control ] || step "$name: $CUTS cuts with $engine" cuts "$engine"

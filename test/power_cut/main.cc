@@ -112,8 +112,8 @@ struct Arguments {
     return result;
 }
 
-/// Opens the log and takes off what is behind its whole records; all that is on the disk before the
-/// first acknowledgement. A descriptor or a negative errno.
+/// Opens the log, and takes off what is behind its whole records. All that is on the disk when this
+/// returns. A descriptor or a negative errno.
 [[nodiscard]] i32 open_log(const Way& way, const Found& found) noexcept {
     using namespace abi;
     TextBuffer<64> path;
@@ -131,6 +131,10 @@ struct Arguments {
         return fd;
     }
     i32 result = perform_on(loop, op::ftruncate(fd, found.bytes));
+    if (result == 0 && way.allocates) {
+        result =
+            perform_on(loop, op::fallocate(fd, {.offset = found.bytes, .bytes = allocated_bytes}));
+    }
     result = result < 0 ? result : perform_on(loop, op::fsync(fd));
     result = result < 0 ? result : perform_on(loop, op::fsync(parent));
     result = result < 0 ? result : perform_on(loop, op::close(parent));
