@@ -20,6 +20,8 @@ ARCH ?=
 KERNEL_TESTS ?=
 REFUSE ?=
 SEED ?=
+CUTS ?=
+ENGINES ?=
 
 # `origin` tells make's own default (`g++`, `ar`) from a value that a person gave.
 ifeq ($(origin CXX),default)
@@ -71,13 +73,14 @@ SYSCALL := $(filter-out %/start.cc %/memory.cc %/runtime.cc,$(wildcard syscall/*
 RING := $(SYSCALL) $(filter-out uring/engine%,$(wildcard uring/*.cc))
 ALL := $(RING) $(wildcard loop/*.cc uring/engine*.cc epoll/*.cc io/*.cc)
 TESTS := $(filter-out test/numbers_check.cc,$(wildcard test/*.cc))
+POWER_CUT := $(wildcard test/power_cut/*.cc test/init*.cc) $(addprefix test/,check_value.cc files.cc harness.cc hook.cc)
 EXAMPLES := $(patsubst example/%.cc,%,$(wildcard example/*.cc))
 # A peer is measured where its header is installed.
 LIBURING := $(wildcard /usr/include/liburing.h /usr/local/include/liburing.h)
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
 	$(if $(LIBURING),,%_liburing.cc),$(wildcard bench/*.cc)))
 FORMATTED := $(wildcard syscall/*.[ch]* loop/*.[ch]* uring/*.[ch]* epoll/*.[ch]* io/*.[ch]* \
-	test/*.[ch]* test/*/*.cc example/*.[ch]* bench/*.[ch]*)
+	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]*)
 
 INSTALLED := $(wildcard syscall/*.h loop/*.h uring/*.h epoll/*.h io/*.h uring/compat/*.h)
 
@@ -88,7 +91,7 @@ STATIC_EXAMPLES := $(if $(SANITIZE),,$(EXAMPLES:%=$(BUILD)/example/%-static))
 ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 
 # ---------------------------------------------------------------------------------------- targets
-.PHONY: all archives examples tests demo info check check-freestanding check-kernel asan ubsan tsan fuzz cross \
+.PHONY: all archives examples tests demo info check check-freestanding check-kernel check-power-cut asan ubsan tsan fuzz cross \
 	symbols layers size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -122,6 +125,9 @@ fuzz: $(BUILD)/test/oxbow-test ## run random programs on every engine until two 
 check-kernel: ## boot kernels in QEMU with the tests as the only process (KERNELS=core, all or names; KERNEL=FILE ARCH=...)
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' JOBS='$(JOBS)' KERNELS='$(KERNELS)' KERNEL='$(KERNEL)' ARCH='$(ARCH)' \
 		TESTS='$(KERNEL_TESTS)' EFFORT='$(EFFORT)' sh test/kernel/check.sh
+check-power-cut: ## cut the power of a machine in QEMU that appends to files, again and again (CUTS=n ENGINES=... KERNELS=names SEED=n)
+	+@BUILD='$(BUILD)' MAKE='$(MAKE)' JOBS='$(JOBS)' KERNELS='$(KERNELS)' CUTS='$(CUTS)' \
+		ENGINES='$(ENGINES)' SEED='$(SEED)' sh test/kernel/power_cut.sh
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
 # Of the hosted tests, those that compare us with the machine's headers: they assert it when compiled.
@@ -210,6 +216,10 @@ $(BUILD)/test/oxbow-test-freestanding: $(call object,test/obj-freestanding,$(sor
 # The machine's own numbers against ours: static_asserts, so compiling it is the test.
 $(BUILD)/test/numbers_check.o: test/numbers_check.cc $(BUILD)/setting
 	$(call run,CXX,$(CXX) $(COMMON) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@)
+
+# The release library, as users link it; of the tests only what a first process is made of.
+$(BUILD)/test/power-cut: $(call object,program/obj-freestanding,$(POWER_CUT)) $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
+	$(no_libc_link) && $(STRIP) $@
 
 $(HOSTED_EXAMPLES): $(BUILD)/example/%: $(BUILD)/program/obj/example/%.o $(BUILD)/liboxbow.a
 	$(hosted_link)

@@ -90,10 +90,11 @@ if [ -n "$DISK" ]; then
     APPEND="$APPEND OXBOW_SMALL_DISK=/small"
 fi
 
+# Whoever watches the console while the program runs sees each line at once.
 # shellcheck disable=SC2086 # lists of arguments
 timeout -k 5 "$SECONDS_MAX" $qemu -nodefaults -no-reboot -display none -serial stdio \
     -m "$MEMORY" -smp "$CPUS" -kernel "$kernel" -initrd "$work/initramfs" $DEVICES -append \
     "console=$console quiet panic=-1 oops=panic mitigations=off cryptomgr.notests OXBOW_EXIT=qemu $APPEND -- $*" \
-    < /dev/null 2>&1 | tr -d '\r' | tee "$work/console"
+    < /dev/null 2>&1 | stdbuf -oL tr -d '\r' | tee "$work/console"
 status=$(sed -n 's/^oxbow-init: status \([0-9]*\)$/\1/p' "$work/console" | tail -n 1)
 exit "${status:-125}"
