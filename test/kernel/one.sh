@@ -37,13 +37,19 @@ boot() {
 without_rings='loop_*/epoll,loop_*/epoll_ms,loop_refusal_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*'
 # Where threads meet.
 with_threads='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*,worker_pool_*,remote_queue_*,loop_cancel_race*/uring,loop_cancel_race*/epoll'
+# What reads and writes files, for kernels that have the driver of NVMe drives and ext4 built in.
+on_disks='disk_*,iopoll_*,loop_op_file*/uring,loop_op_file*/epoll,loop_op_offset*/uring,loop_op_offset*/epoll,perform_*,op_*'
 
 started=$(date +%s)
 case "$name" in
 *+seccomp | *+sysctl)
     export APPEND="OXBOW_REFUSE=${name#*+}"
-    : "${WITHOUT_RINGS:=$without_rings}"
-    TESTS=$WITHOUT_RINGS
+    TESTS=$without_rings
+    boot > "$out/$name.log"
+    ;;
+*+disk)
+    export DISK=1
+    TESTS=$on_disks
     boot > "$out/$name.log"
     ;;
 *+two-cpus)
