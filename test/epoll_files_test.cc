@@ -379,15 +379,22 @@ EPOLL_TEST(epoll_children_without_a_descriptor_are_a_worker_s) {
     CHECK_EQ(loop.statistics().worker_jobs, 1u);
 }
 
-EPOLL_TEST(epoll_connect_waits_for_room_in_a_local_backlog) {
-    abi::SocketAddressUn address = {};
+/// A local socket by a name that the kernel chooses: nobody else's, whatever else runs.
+[[nodiscard]] i32 make_named_socket(i32 type, abi::SocketAddressUn& address, u32& bytes) noexcept {
+    const i32 fd =
+        CHECK_OK(kernel::socket(abi::socket_family::local, type | abi::socket_type::cloexec, 0));
+    address = {};
     address.family = static_cast<u16>(abi::socket_family::local);
-    const char name[] = "oxbow epoll backlog";
-    __builtin_memcpy(address.path + 1, name, sizeof(name));
-    const u32 bytes = 2 + 1 + sizeof(name);
-    const i32 listener = CHECK_OK(kernel::socket(
-        abi::socket_family::local, abi::socket_type::stream | abi::socket_type::cloexec, 0));
-    CHECK_OK(kernel::bind(listener, &address, bytes));
+    CHECK_OK(kernel::bind(fd, &address, sizeof(u16)));
+    bytes = sizeof(address);
+    CHECK_OK(kernel::getsockname(fd, &address, &bytes));
+    return fd;
+}
+
+EPOLL_TEST(epoll_connect_waits_for_room_in_a_local_backlog) {
+    abi::SocketAddressUn address;
+    u32 bytes = 0;
+    const i32 listener = make_named_socket(abi::socket_type::stream, address, bytes);
     CHECK_OK(kernel::listen(listener, 0));
     constexpr u32 count = 3;
     i32 clients[count];
@@ -422,16 +429,11 @@ EPOLL_TEST(epoll_connect_waits_for_room_in_a_local_backlog) {
 }
 
 EPOLL_TEST(epoll_datagrams_wait_for_a_receiver_that_no_event_tells_of) {
-    abi::SocketAddressUn address = {};
-    address.family = static_cast<u16>(abi::socket_family::local);
-    const char name[] = "oxbow epoll datagram";
-    __builtin_memcpy(address.path + 1, name, sizeof(name));
-    const u32 bytes = 2 + 1 + sizeof(name);
-    const i32 receiver = CHECK_OK(kernel::socket(
-        abi::socket_family::local, abi::socket_type::datagram | abi::socket_type::cloexec, 0));
+    abi::SocketAddressUn address;
+    u32 bytes = 0;
+    const i32 receiver = make_named_socket(abi::socket_type::datagram, address, bytes);
     const i32 sender = CHECK_OK(kernel::socket(
         abi::socket_family::local, abi::socket_type::datagram | abi::socket_type::cloexec, 0));
-    CHECK_OK(kernel::bind(receiver, &address, bytes));
     while (kernel::sendto(sender, "x", 1, abi::msg_flag::dontwait, &address, bytes) > 0) {
     }
     char data[4];

@@ -625,15 +625,18 @@ VARIANT_TEST(loop_run_close_twice, loop_configurations) {
 /// A loop that waits makes hardly a call and uses hardly any time.
 LOOP_TEST(loop_run_idle_costs_nothing) {
     Everything everything(loop);
-    CHECK_OK(loop.run_for(20 * ms)); // worker threads have got to where they wait
-    reset_calls();
-    const u64 start_ns = now_ns();
-    const u64 cpu_ns = cpu_time_ns();
-    const u64 syscalls = loop.statistics().syscalls;
-    CHECK_EQ(loop.run_for(300 * ms), 0);
-    CHECK_GE(now_ns() - start_ns, 300 * ms);
-    CHECK_LE(cpu_time_ns() - cpu_ns, 20 * ms);
-    CHECK_LE(loop.statistics().syscalls - syscalls, 12u);
+    CHECK_OK(loop.run_for(20 * ms)); // most often, worker threads have got to where they wait
+    const u64 limit_ns = now_ns() + 20'000 * ms;
+    for (bool quiet = false; !quiet;) {
+        const u64 start_ns = now_ns();
+        CHECK_LT(start_ns, limit_ns);
+        const u64 cpu_ns = cpu_time_ns();
+        const u64 syscalls = loop.statistics().syscalls;
+        CHECK_EQ(loop.run_for(300 * ms), 0);
+        CHECK_GE(now_ns() - start_ns, 300 * ms);
+        CHECK_LE(loop.statistics().syscalls - syscalls, 12u);
+        quiet = cpu_time_ns() - cpu_ns <= 20 * ms;
+    }
     CHECK_EQ(everything.ended(), 0u);
     everything.drain();
     end_all(loop);

@@ -136,7 +136,7 @@ TEST(perform_connect_under_way) {
         const u64 begin = now_ns();
         CHECK_ERRNO(try_now(op::connect(fd, &listener.address, sizeof(listener.address))),
                     Errno::einprogress);
-        CHECK_LT(now_ns() - begin, 500 * ns_per_ms);
+        CHECK_LT(now_ns() - begin, patience_ns); // as long as nobody accepts, it would wait
         CHECK_ERRNO(finish_connect(fd), Errno::einprogress);
         CHECK_ERRNO(try_now(op::connect(fd, &listener.address, sizeof(listener.address))),
                     Errno::ealready);
@@ -211,7 +211,7 @@ TEST(perform_connect_to_a_full_local_listener) {
         }
         const u64 begin = now_ns();
         CHECK_ERRNO(try_now(op::connect(fd, &address, bytes)), Errno::eagain);
-        CHECK_LT(now_ns() - begin, 500 * ns_per_ms);
+        CHECK_LT(now_ns() - begin, patience_ns); // as long as nobody accepts, it would wait
         Later accept(accept_one, listener);
         CHECK_EQ(wait_for(op::connect(fd, &address, bytes)), 0);
         accept.join();
