@@ -110,7 +110,7 @@ struct Drive {
     /// A read or write, from block `offset` / block_bytes on.
     [[nodiscard]] NvmeCommand transfer(u8 opcode, const u8* data, u32 bytes,
                                        u64 offset) const noexcept {
-        const u64 first = offset / device.block_bytes();
+        const u64 first = offset >> device.block_shift();
         NvmeCommand command;
         command.opcode = opcode;
         command.namespace_id = namespace_id;
@@ -118,7 +118,7 @@ struct Drive {
         command.data_bytes = bytes;
         command.words_from_10[0] = static_cast<u32>(first);
         command.words_from_10[1] = static_cast<u32>(first >> 32);
-        command.words_from_10[2] = bytes / device.block_bytes() - 1;
+        command.words_from_10[2] = (bytes >> device.block_shift()) - 1;
         return command;
     }
     [[nodiscard]] i32 write(const u8* data, u32 bytes, u64 offset) noexcept {

@@ -9,6 +9,7 @@
 // Tests skip where it is not set. Where it is, the device has to be there.
 #pragma once
 
+#include "../loop/bits.h"
 #include "../syscall/start.h"
 #include "loop_op_help.h"
 
@@ -59,6 +60,8 @@ class BlockDevice {
     [[nodiscard]] u64 bytes() const noexcept { return bytes_; }
     /// What transfers must be a multiple of.
     [[nodiscard]] u32 block_bytes() const noexcept { return block_bytes_; }
+    /// The same as a power of two: not every machine divides without libgcc.
+    [[nodiscard]] u32 block_shift() const noexcept { return lowest_bit(block_bytes_); }
 
   private:
     Fd fd_;

@@ -165,7 +165,7 @@ VARIANT_TEST(disk_ring_many_in_flight, disk_rings) {
     static u8 place_of[count];
     while (ended < count) {
         while (submitted < count && free_places != 0) {
-            const u32 place = static_cast<u32>(__builtin_ctzll(free_places));
+            const u32 place = lowest_bit(free_places);
             free_places &= free_places - 1;
             place_of[submitted] = static_cast<u8>(place);
             u8* const to = in.data + place * each;
