@@ -72,16 +72,9 @@ KernelName name_of_addition(u32 index) noexcept {
 /// Nobody can ask for these: what a kernel should have that calls itself by this version.
 Section section_of_additions(const char* release, const Features& features) noexcept {
     Section section = {"by its version", "by_version", additions_count, name_of_addition, {}};
-    u32 numbers[2] = {};
-    for (u32& number : numbers) {
-        for (; *release >= '0' && *release <= '9'; ++release) {
-            number = number * 10 + static_cast<u32>(*release - '0');
-        }
-        release += *release == '.' ? 1 : 0;
-    }
+    const KernelVersion version = kernel_version_of(release);
     for (u32 index = 0; index < additions_count; ++index) {
-        const bool has =
-            has_addition(additions[index], numbers[0], numbers[1], features.feature_bits);
+        const bool has = has_addition(additions[index], version, features.feature_bits);
         section.has[index >> 6] |= u64{has} << (index & 63);
     }
     return section;

@@ -1,6 +1,7 @@
-// What newer kernels do that older ones do not, and that no bit or number of uring/names.h tells:
-// by version. Data for programs that report what a kernel lacks (example/info.cc), and for tests,
-// which fail where a kernel lacks what it should have by this list, or has what it should not.
+// What newer kernels do that older ones do not, by version: most of it is told by no bit or number
+// of uring/names.h. Data for programs that report what a kernel lacks (example/info.cc), and for
+// tests, which fail where a kernel lacks what it should have by this list, or has what it should
+// not.
 #pragma once
 
 #include "abi_uring.h"
@@ -129,16 +130,36 @@ inline constexpr Addition additions[] = {
 
 inline constexpr u32 additions_count = sizeof(additions) / sizeof(additions[0]);
 
-/// Whether a kernel has it that calls itself `series.release`. `feature_bits`: as its rings tell,
-/// or 0; a 5.10 with the rings of 5.15 is known by them, since distributions hide the third number.
-[[nodiscard]] constexpr bool has_addition(const Addition& addition, u32 series, u32 release,
-                                          u64 feature_bits) noexcept {
-    if (series != addition.series) {
-        return series > addition.series;
+/// "6.18.44-cloud" is {6, 18}.
+struct KernelVersion {
+    u32 series;
+    u32 release;
+
+    [[nodiscard]] constexpr bool is_at_least(u32 first_series, u32 first_release) const noexcept {
+        return series > first_series || (series == first_series && release >= first_release);
     }
-    const bool is_mended = series == 5 && release == 10 && addition.older == Older::have_5_10 &&
+};
+
+/// Of UtsName::release.
+[[nodiscard]] constexpr KernelVersion kernel_version_of(const char* text) noexcept {
+    u32 numbers[2] = {};
+    for (u32& number : numbers) {
+        for (; *text >= '0' && *text <= '9'; ++text) {
+            number = number * 10 + static_cast<u32>(*text - '0');
+        }
+        text += *text == '.' ? 1 : 0;
+    }
+    return {numbers[0], numbers[1]};
+}
+
+/// Whether a kernel of this version has it. `feature_bits`: as its rings tell, or 0; a 5.10 with
+/// the rings of 5.15 is known by them, since distributions hide the third number.
+[[nodiscard]] constexpr bool has_addition(const Addition& addition, const KernelVersion& version,
+                                          u64 feature_bits) noexcept {
+    const bool is_mended = version.series == 5 && version.release == 10 &&
+                           addition.older == Older::have_5_10 &&
                            (feature_bits & abi::feature::rsrc_tags) != 0;
-    return release >= addition.release || is_mended;
+    return version.is_at_least(addition.series, addition.release) || is_mended;
 }
 
 } // namespace oxbow

@@ -116,7 +116,7 @@ inline constexpr u32 hybrid = iopoll | hybrid_iopoll;
 /// Those that poll the device, which must be one that can be.
 #define OXBOW_POLLED_RINGS                                                                         \
     {"iopoll", ring_flags::iopoll, 5, 1},                                                          \
-        {"iopoll_sqpoll", ring_flags::iopoll | ring_flags::sqpoll, 5, 11},                         \
+        {"iopoll_sqpoll", ring_flags::iopoll | ring_flags::sqpoll, 5, 10},                         \
         {"iopoll_big", ring_flags::iopoll | ring_flags::sqe128 | ring_flags::cqe32, 5, 19},        \
         {"iopoll_defer_taskrun", ring_flags::iopoll | ring_flags::deferred, 6, 1},                 \
         {"hybrid_iopoll", ring_flags::hybrid, 6, 13}, {                                            \
@@ -124,7 +124,7 @@ inline constexpr u32 hybrid = iopoll | hybrid_iopoll;
     }
 inline constexpr DiskRing polled_rings[] = {OXBOW_POLLED_RINGS};
 inline constexpr DiskRing disk_rings[] = {{"plain", 0, 5, 1},
-                                          {"sqpoll", ring_flags::sqpoll, 5, 11},
+                                          {"sqpoll", ring_flags::sqpoll, 5, 10},
                                           {"defer_taskrun", ring_flags::deferred, 6, 1},
                                           OXBOW_POLLED_RINGS};
 

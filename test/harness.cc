@@ -191,8 +191,10 @@ u64 test_seed() noexcept {
 }
 
 u32 effort(u32 rounds) noexcept {
-    const u64 part = u64{rounds} * running.effort_percent / 100;
-    return part > 0 ? static_cast<u32>(part) : 1;
+    // In 32 bits: a division of 64 would ask libgcc for help on 32-bit machines.
+    const u32 percent = running.effort_percent;
+    const u32 part = rounds / 100 * percent + rounds % 100 * percent / 100;
+    return part > 0 ? part : 1;
 }
 
 const char* test_name() noexcept {

@@ -62,6 +62,16 @@ HIDDEN_TEST(selftest_crash) {
     (void)kernel::kill(kernel::getpid(), abi::signal::sys);
     sleep_for_ever();
 }
+HIDDEN_TEST(selftest_skip_then_crash) {
+    const i32 pid = kernel::fork();
+    if (pid == 0) {
+        SKIP("what the child says before its parent falls over");
+    }
+    abi::SignalInfo info = {};
+    (void)kernel::waitid(abi::wait_for::pid, pid, &info, abi::wait_option::exited);
+    (void)kernel::kill(kernel::getpid(), abi::signal::sys);
+    sleep_for_ever();
+}
 HIDDEN_TEST(selftest_hang) {
     note("about to hang");
     sleep_for_ever();
@@ -265,6 +275,12 @@ TEST(harness_crash_names_the_signal) {
     run_with(run, {"--hidden", "--filter=selftest_crash"});
     CHECK_EQ(run.status, 1);
     CHECK_HAS(run, "killed by SIGSYS (signal 31)\n      repeat: PROGRAM --filter=selftest_crash");
+}
+
+TEST(harness_crash_behind_a_skip_is_a_failure) {
+    run_with(run, {"--hidden", "--filter=selftest_skip_then_crash"});
+    CHECK_EQ(run.status, 1);
+    CHECK_HAS(run, "killed by SIGSYS");
 }
 
 TEST(harness_hang_is_a_failure) {

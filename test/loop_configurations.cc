@@ -20,7 +20,7 @@ ConfiguredLoop::ConfiguredLoop(const LoopConfiguration& configuration,
     if (configuration.kernel != nullptr) {
         limited_ = new (static_cast<void*>(limit_)) LimitedKernel(parts_of(configuration.kernel));
     }
-    if (configuration.engine == EngineChoice::uring) {
+    if (configuration.is_uring()) {
         need_rings();
     }
     CHECK_OK(open_as(loop_, configuration, options));

@@ -63,6 +63,7 @@ class Runner {
     void check(Slot& slot) noexcept;
     void end_hung(Slot& slot) noexcept;
     void finish(Slot& slot, const Exit& how) noexcept;
+    static void skip_as_told(const Slot& slot) noexcept;
     [[nodiscard]] Message judge(const Slot& slot, const Exit& how, bool leftovers) noexcept;
     bool end_leftovers(i32 group) noexcept;
     bool end_strays(const Slot& slot) noexcept;
@@ -451,6 +452,13 @@ bool Runner::end_strays(const Slot& slot) noexcept {
     return ended;
 }
 
+void Runner::skip_as_told(const Slot& slot) noexcept {
+    Case& test = *slot.test;
+    test.state = State::skipped;
+    __builtin_memcpy(test.reason, slot.outcome->reason, sizeof(test.reason));
+    test.reason[sizeof(test.reason) - 1] = '\0';
+}
+
 /// Sets the state of the test and returns what its own output does not tell.
 Message Runner::judge(const Slot& slot, const Exit& how, bool leftovers) noexcept {
     Message why;
@@ -461,10 +469,8 @@ Message Runner::judge(const Slot& slot, const Exit& how, bool leftovers) noexcep
     const bool passed = ending == Ending::passed && !slot.timed_out && !how.by_signal;
     if (slot.pid < 0) {
         why.add(slot.hint.text());
-    } else if (ending == Ending::skipped || (is_lacking && !passed)) {
-        test.state = State::skipped;
-        __builtin_memcpy(test.reason, slot.outcome->reason, sizeof(test.reason));
-        test.reason[sizeof(test.reason) - 1] = '\0';
+    } else if (is_lacking && !passed) {
+        skip_as_told(slot);
     } else if (is_lacking) {
         why.add("it passed on a kernel that should lack ").add(slot.outcome->reason);
     } else if (slot.timed_out) {
@@ -478,6 +484,8 @@ Message Runner::judge(const Slot& slot, const Exit& how, bool leftovers) noexcep
     } else if (ending == Ending::none) {
         why.add("the process ended by itself with status ");
         why.add_decimal(static_cast<u64>(how.status)).add(", before the test had come to its end");
+    } else if (ending == Ending::skipped) {
+        skip_as_told(slot);
     } else if (leftovers) {
         why.add("it left processes running");
     } else {

@@ -9,26 +9,11 @@ namespace oxbow::test {
 
 namespace {
 
-struct KernelVersion {
-    u32 generation; // what glibc's macro `major` would be the name of
-    u32 release;
-};
-
 [[nodiscard]] KernelVersion kernel_version() noexcept {
     const HookPause pause;
     abi::UtsName name = {};
     (void)kernel::uname(&name);
-    const char* at = name.release;
-    const auto number = [&at]() noexcept {
-        u32 value = 0;
-        for (; *at >= '0' && *at <= '9'; ++at) {
-            value = value * 10 + static_cast<u32>(*at - '0');
-        }
-        return value;
-    };
-    const u32 generation = number();
-    at += *at == '.' ? 1 : 0;
-    return {generation, number()};
+    return kernel_version_of(name.release);
 }
 
 [[nodiscard]] u64 ring_features() noexcept {
@@ -42,13 +27,12 @@ struct KernelVersion {
 }
 
 [[nodiscard]] bool should_have(const Addition& addition) noexcept {
-    const KernelVersion version = kernel_version();
-    return has_addition(addition, version.generation, version.release,
+    return has_addition(addition, kernel_version(),
                         addition.older == Older::have_5_10 ? ring_features() : 0);
 }
 
-void add_version(Message& text, u32 generation, u32 release) noexcept {
-    text.add("Linux ").add_decimal(generation).add('.').add_decimal(release);
+void add_version(Message& text, u32 series, u32 release) noexcept {
+    text.add("Linux ").add_decimal(series).add('.').add_decimal(release);
 }
 
 [[nodiscard]] Message described(const Addition& addition) noexcept {
@@ -91,9 +75,7 @@ void need_rings() noexcept {
 }
 
 bool kernel_at_least(u32 first_major, u32 first_minor) noexcept {
-    const KernelVersion version = kernel_version();
-    return version.generation > first_major ||
-           (version.generation == first_major && version.release >= first_minor);
+    return kernel_version().is_at_least(first_major, first_minor);
 }
 
 void skip_without(const Needed& needed) noexcept {
@@ -116,7 +98,7 @@ void skip_missing(const Needed& needed, const Site& site) noexcept {
     if (should_have(needed.addition)) {
         const KernelVersion version = kernel_version();
         text.add("unexpected skip: ").add(needed.addition.name).add(": this kernel is ");
-        add_version(text, version.generation, version.release);
+        add_version(text, version.series, version.release);
         text.add(" and should have it since ");
         add_version(text, needed.addition.series, needed.addition.release);
         fail_check(site, text.text());

@@ -8,7 +8,8 @@
 #   KERNEL=FILE        a kernel that somebody has built, of machine ARCH (x86_64, i386, aarch64, arm,
 #                      riscv64, s390x, ppc64le; default: this one)
 #   TESTS=FILTER       the tests to run, as --filter of the test program. The sets leave out what asks
-#                      the kernel nothing, and what pretends that it is older than it is.
+#                      the kernel nothing, and what pretends that it is older than it is; a variant has
+#                      tests of its own.
 #   EFFORT=PERCENT     of the rounds that long tests make on a real machine
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -19,6 +20,7 @@ mkdir -p "$BUILD/kernel" || exit 2
 out=$(cd "$BUILD/kernel" && pwd)
 core_tests='-harness_*,-prep_*,-deadlines_*,-copy_engine_*,-info_*,-hook_*,-fake_*,-list_*,-fault_*,-differential*,-loop_scale_*,-*/uring_as_*,-*_32768'
 
+plain_tests=
 names_of() {
     awk -v set="$1" '/^[^#]/ && (set == "all" || $2 == set) { print $1 }' test/kernel/kernels.txt test/kernel/variants.txt
 }
@@ -29,7 +31,7 @@ if [ -n "$KERNEL" ]; then
     list="given - $ARCH $ARCH"
     names=
 elif [ "$KERNELS" = core ] || [ "$KERNELS" = all ]; then
-    : "${TESTS:=$core_tests}"
+    plain_tests=$core_tests
     names=$(names_of "$KERNELS")
 else
     names=$KERNELS
@@ -81,7 +83,7 @@ fi
 
 export KERNEL KERNEL_CACHE TESTS EFFORT
 echo "$list" | awk 'NF { print $1, $3, $4 }' |
-    xargs -P "$JOBS" -n 3 sh test/kernel/one.sh "$out"
+    PLAIN_TESTS=$plain_tests xargs -P "$JOBS" -n 3 sh test/kernel/one.sh "$out"
 
 number=0
 {

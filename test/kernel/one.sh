@@ -34,38 +34,47 @@ boot() {
 }
 
 # Loops, and what they are made of, where no process may have a ring.
-without_rings='loop_*/epoll,loop_*/epoll_ms,loop_refusal_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*'
+without_rings='loop_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*,reason_*,probe_*,-*/uring*,-loop_scale_*'
 # Where threads meet.
 with_threads='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*,worker_pool_*,remote_queue_*,loop_cancel_race*/uring,loop_cancel_race*/epoll'
 # What reads and writes files, for kernels that have the driver of NVMe drives and ext4 built in.
-on_disks='disk_*,iopoll_*,loop_op_file*/uring,loop_op_file*/epoll,loop_op_offset*/uring,loop_op_offset*/epoll,perform_*,op_*'
+on_disks='disk_*,iopoll_*,ring_file_*,ring_linked_*,zig_*,-*_32768'
+for operation in file openat statx sync sizes advice names attributes splice; do
+    on_disks="$on_disks,loop_op_$operation*"
+done
+for operation in read write fsync sync fallocate ftruncate fadvise openat statx renameat unlinkat symlinkat xattr protection; do
+    on_disks="$on_disks,op_$operation*"
+done
+for step in openat statx names whole_files attributes file vectors all_in_steps read_into; do
+    on_disks="$on_disks,perform_$step*"
+done
 
 started=$(date +%s)
 case "$name" in
 *+seccomp | *+sysctl)
     export APPEND="OXBOW_REFUSE=${name#*+}"
-    TESTS=$without_rings
+    : "${TESTS:=$without_rings}"
     boot > "$out/$name.log"
     ;;
 *+disk)
     export DISK=1
-    TESTS=$on_disks
+    : "${TESTS:=$on_disks}"
     boot > "$out/$name.log"
     ;;
 *+two-cpus)
     export CPUS=2
-    TESTS=$with_threads
+    : "${TESTS:=$with_threads}"
     boot > "$out/$name.log"
     ;;
 *+icount-*)
     # Time is the number of instructions, so that threads are interrupted elsewhere than usual.
     export DEVICES="-icount shift=${name##*-}"
-    TESTS=$with_threads
+    : "${TESTS:=$with_threads}"
     boot > "$out/$name.log"
     ;;
 *+replay)
     # Played again, a recorded run prints the same, with the same times.
-    TESTS='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*'
+    : "${TESTS:=loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*}"
     export DEVICES="-icount shift=4,rr=record,rrfile=$out/$name.events -net none"
     boot --seed=1 > "$out/$name.log"
     status=$?
@@ -76,6 +85,7 @@ case "$name" in
     (exit $status)
     ;;
 *)
+    : "${TESTS:=$PLAIN_TESTS}"
     # What a kernel that somebody built has carried back is theirs to know.
     if [ -n "$KERNEL" ]; then strict=''; else strict=--strict; fi
     boot $strict > "$out/$name.log"

@@ -1,6 +1,8 @@
 // Records: made from number and seed, and looked at.
 #include "record.h"
 
+#include "../harness.h"
+
 namespace oxbow::power_cut {
 
 namespace {
@@ -15,12 +17,9 @@ struct Header {
 constexpr u64 magic = 0x4f78626f77204c67; // "Oxbow Lg"
 constexpr u32 payload_bytes_max = record_bytes_max - sizeof(Header);
 
-/// Spreads each bit of `value` over all: the output function of SplitMix64.
+/// Spreads each bit of `value` over all.
 [[nodiscard]] constexpr u64 mixed(u64 value) noexcept {
-    value += 0x9e3779b97f4a7c15;
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
-    value = (value ^ value >> 27) * 0x94d049bb133111eb;
-    return value ^ value >> 31;
+    return test::Random(value).next();
 }
 
 [[nodiscard]] u64 checksum_of(const u8* memory, u32 bytes) noexcept {
