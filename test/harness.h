@@ -108,7 +108,8 @@ void skip_if_missing(bool present, const Needed& needed, const Site& site) noexc
 /// none, or a filter hides them) or EPERM (its administrator does not allow them).
 [[nodiscard]] i32 ring_refusal() noexcept;
 
-/// First in a test that needs a ring: skips on a machine that gives none.
+/// First in a test that needs a ring: skips on a machine that gives none. In a strict run that is a
+/// failure, unless OXBOW_REFUSE told the first process to have rings refused.
 void need_rings() noexcept;
 
 /// Whether the running kernel calls itself this version or a newer one.

@@ -7,6 +7,7 @@
 #include "../syscall/abi_signal.h"
 #include "../syscall/call.h"
 #include "hook.h"
+#include "refusing_filter.h"
 #include "runner.h"
 
 namespace oxbow::test {
@@ -110,6 +111,12 @@ HIDDEN_TEST(selftest_strict_fails) {
 }
 HIDDEN_TEST(selftest_strict_has) {
     SKIP_IF_MISSING(true, (Addition{"new things", 9999, 0}));
+}
+HIDDEN_TEST(selftest_without_rings) {
+    if (!is_emulated()) {
+        CHECK_OK(refuse_rings(Errno::enosys));
+    }
+    need_rings();
 }
 HIDDEN_TEST(selftest_leftover) {
     if (kernel::fork() == 0) { // unlike in_child's, this one does not die with its parent
@@ -331,6 +338,14 @@ TEST(harness_strict_runs_what_must_not_pass) {
     CHECK_HAS(run, "this kernel has what it should lack: new things: Linux 9999.0");
     run_with(run, {"--hidden", "--filter=selftest_strict_has,selftest_strict_passes"});
     CHECK(run.ends_with("\n1 passed, 0 failed, 1 skipped\n"));
+}
+
+TEST(harness_strict_wants_rings) {
+    run_with(run, {"--hidden", "--strict", "--filter=selftest_without_rings"});
+    CHECK_EQ(run.status, 1);
+    CHECK_HAS(run, "unexpected skip: this machine refuses io_uring");
+    run_with(run, {"--hidden", "--filter=selftest_without_rings"});
+    CHECK(run.ends_with("\n0 passed, 0 failed, 1 skipped\n"));
 }
 
 TEST(harness_leftover_processes_are_ended) {

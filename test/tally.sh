@@ -8,7 +8,7 @@ passed=0
 failed=0
 skipped=0
 log=$(mktemp)
-trap 'rm -f "$log" "$log.status" "$log.failures"' EXIT
+trap 'rm -f "$log" "$log.status" "$log.failures" "$log.times"' EXIT
 started=$(date +%s)
 
 # A job server that make has handed down is used; else every core is.
@@ -38,11 +38,13 @@ step() {
     title=$1
     shift
     printf '\n== %s\n' "$title"
+    begun=$(date +%s)
     {
         "$@" 2>&1 < /dev/null
         echo $? > "$log.status"
     } | tee "$log"
     status=$(cat "$log.status")
+    echo "$(($(date +%s) - begun)) s: $title" >> "$log.times"
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped.*/\1 \2 \3/p' "$log" | tail -n 1)
     if [ -z "$counts" ]; then
         if [ "$status" -eq 0 ]; then counts='1 0 0'; else counts='0 1 0'; fi
@@ -73,9 +75,10 @@ count() {
     skipped=$((skipped + $3))
 }
 
-# summary: what failed, the last line, and the exit status.
+# summary: what took longest, what failed, the last line, and the exit status.
 summary() {
     printf '\n== all steps, in %s s\n' $(($(date +%s) - started))
+    if [ -e "$log.times" ]; then sort -rn "$log.times" | sed '/^[0-9] s/d; 12q'; fi
     if [ -e "$log.failures" ]; then cat "$log.failures"; fi
     printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" -eq 0 ]

@@ -27,14 +27,20 @@ if [ ! -r "$out/$program" ]; then
     exit
 fi
 
+# What a kernel that somebody built has carried back is theirs to know.
+if [ -n "$KERNEL" ]; then strict=''; else strict=--strict; fi
+
 # boot [ARGUMENT...]: prints the console.
 boot() {
-    sh test/kernel/boot.sh "$kernel" "$machine" "$out/$program" \
+    # shellcheck disable=SC2086 # an argument or none
+    sh test/kernel/boot.sh "$kernel" "$machine" "$out/$program" $strict \
         --jobs=4 --timeout=120 --progress=20 --effort="$EFFORT" ${TESTS:+"--filter=$TESTS"} "$@" 2>&1
 }
 
-# Loops, and what they are made of, where no process may have a ring.
-without_rings='loop_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*,reason_*,probe_*,-*/uring*,-loop_scale_*'
+# Loops, and what they are made of, where no process may have a ring. A storm of alarms leaves an emulated
+# machine no time to start threads in.
+without_rings='loop_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*,reason_*,probe_*'
+without_rings="$without_rings,-*/uring*,-loop_transient_signals_while_threads_are_started*,-loop_scale_*"
 # Where threads meet.
 with_threads='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*,worker_pool_*,remote_queue_*,loop_cancel_race*/uring,loop_cancel_race*/epoll'
 # What reads and writes files, for kernels that have the driver of NVMe drives and ext4 built in.
@@ -86,9 +92,7 @@ case "$name" in
     ;;
 *)
     : "${TESTS:=$PLAIN_TESTS}"
-    # What a kernel that somebody built has carried back is theirs to know.
-    if [ -n "$KERNEL" ]; then strict=''; else strict=--strict; fi
-    boot $strict > "$out/$name.log"
+    boot > "$out/$name.log"
     ;;
 esac
 status=$?
