@@ -11,6 +11,8 @@ SANITIZE ?=
 BUILD ?= build$(if $(SANITIZE),/$(SANITIZE))
 PREFIX ?= /usr/local
 TESTFLAGS ?=
+# For the sources in test/ alone, as where a slow compilation of them is for nothing.
+TEST_CXXFLAGS ?=
 CASE ?=
 FORMAT ?=
 PROGRAMS ?=
@@ -43,7 +45,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 COMMON := -std=c++20 -O2 -g $(WARNINGS)
 # Sanitizer builds are the debug builds too: OXBOW_CHECK is on in them.
 ifneq ($(SANITIZE),)
-COMMON += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+COMMON += -O1 -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZERS := -fsanitize=$(SANITIZE)
 endif
 # g++ refuses fences there, of which its ThreadSanitizer knows nothing. What they order are atomics.
@@ -73,6 +75,10 @@ SYSCALL := $(filter-out %/start.cc %/memory.cc %/runtime.cc,$(wildcard syscall/*
 RING := $(SYSCALL) $(filter-out uring/engine%,$(wildcard uring/*.cc))
 ALL := $(RING) $(wildcard loop/*.cc uring/engine*.cc epoll/*.cc io/*.cc)
 TESTS := $(filter-out test/numbers_check.cc,$(wildcard test/*.cc))
+# What runs tests; and those that look at what is written for each machine apart.
+HARNESS := $(wildcard test/init*.cc) $(addprefix test/,check_value.cc files.cc harness.cc hook.cc main.cc \
+	options.cc report.cc runner.cc skips.cc)
+MACHINE_TESTS := $(wildcard $(addprefix test/,arch_test.cc call_*_test.cc memory_test.cc errno_test.cc text_test.cc))
 POWER_CUT := $(wildcard test/power_cut/*.cc test/init*.cc) $(addprefix test/,check_value.cc files.cc harness.cc hook.cc)
 EXAMPLES := $(patsubst example/%.cc,%,$(wildcard example/*.cc))
 # A peer is measured where its header is installed.
@@ -110,9 +116,9 @@ check: ## build and run all tests with both compilers, then symbols, layers, siz
 check-freestanding: $(BUILD)/test/oxbow-test-freestanding ## build and run the tests without libc
 	$< $(TESTFLAGS)
 # Tests that provoke a fault in a child look for its signal, so the sanitizer must not catch it.
-asan: ## build the tests with AddressSanitizer and run them
-	+@ASAN_OPTIONS=handle_segv=0 $(MAKE) --no-print-directory SANITIZE=address BUILD=$(BUILD)/asan run-tests
-ubsan: ## build the tests with UndefinedBehaviorSanitizer and run them
+asan: ## build the tests with AddressSanitizer and UndefinedBehaviorSanitizer and run them
+	+@ASAN_OPTIONS=handle_segv=0 $(MAKE) --no-print-directory SANITIZE=address,undefined BUILD=$(BUILD)/asan run-tests
+ubsan: ## build the tests with UndefinedBehaviorSanitizer alone and run them
 	+@$(MAKE) --no-print-directory SANITIZE=undefined BUILD=$(BUILD)/ubsan run-tests
 # The raw rings share memory with the kernel, of which ThreadSanitizer knows nothing; threads are in the loop.
 tsan: ## build the tests with ThreadSanitizer and run those of the loop
@@ -174,7 +180,7 @@ endif
 
 # Everything depends on this file and on the Makefile; this one changes when the compiler or a flag
 # does: so nothing is ever a mixture of two settings.
-SETTING = $(CXX) $(FREESTANDING) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)
+SETTING = $(CXX) $(FREESTANDING) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)$(TEST_CXXFLAGS:%= %)
 $(BUILD)/setting: FORCE
 	@mkdir -p $(@D) && echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' > $@
 
@@ -194,6 +200,7 @@ $(eval $(call objects,program/obj-freestanding,$$(FREESTANDING) -Os))
 $(eval $(call objects,size,$$(FREESTANDING)))
 
 $(BUILD)/size/%.o: LAST = -Os
+$(BUILD)/test/obj/test/%.o $(BUILD)/test/obj-freestanding/test/%.o: LAST = $(TEST_CXXFLAGS)
 
 object = $(patsubst %.cc,$(BUILD)/$1/%.o,$2)
 archive = $(call run,AR,rm -f $@ && $(AR) rcs $@ $(filter %.o,$^))

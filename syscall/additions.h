@@ -77,7 +77,7 @@ inline constexpr Addition additions[] = {
     {"buffer rings in the kernel's memory", 6, 4},
     {"buffer rings through the index", 6, 4},
     {"multishot timeouts", 6, 4},
-    {"pipes that need no thread", 6, 5},
+    {"pipes that need no thread", 6, 5, Older::may_have},
     {"rings in the caller's memory", 6, 5},
     {"socket commands", 6, 5},
     {"cancel by opcode", 6, 6},

@@ -4,11 +4,12 @@
 # headers, checks symbols and headers, and runs tests: all of them where this kernel runs the program
 # itself (i386 on x86-64), else those that need no io_uring, which qemu-user does not have.
 # arm is built in both of its instruction sets, and again at -O0 with frame pointers, where r7
-# holds both the frame and the system-call number.
+# holds both the frame and the system-call number: of the tests, those of the system calls.
 set -u
 : "${BUILD:=build}" "${CROSS_TESTS:=arch_*,start_*,memory_*,abi_*,errno_*,text_*,prep_*,call_pair_*,epoll_*,perform_*}"
 : "${CROSS_LOOP_TESTS:=loop_*/epoll,loop_*/epoll_ms,worker_pool_*,wait_thread_*}"
 . ./test/tally.sh
+test_flags='-O1 -g0' # as in kernel/check.sh, which builds in the same place
 frame='-O0 -fno-omit-frame-pointer'
 
 # The name of a variant, the prefix of its tools, its package, its emulator, and its flags.
@@ -33,9 +34,14 @@ while read -r name prefix package emulator flags; do
     thumb | *-O0) headers= ;; # the same compiler's headers have just been checked
     *) headers=headers ;;
     esac
+    case "$name" in
+    # shellcheck disable=SC2016 # make expands it
+    *-O0) tests='TESTS=$(HARNESS) $(MACHINE_TESTS)' ;;
+    *) tests=TEST_CXXFLAGS=$test_flags ;;
+    esac
     program=$out/test/oxbow-test-freestanding
     step "$name: build" $make BUILD="$out" CROSS_COMPILE="$prefix" \
-        CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= cross-programs $headers || continue
+        CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= "$tests" cross-programs $headers || continue
     if "$program" --list > /dev/null 2>&1; then
         step "$name: all tests, on this kernel" "$program"
     elif command -v "$emulator" > /dev/null; then

@@ -42,12 +42,10 @@ version_of() { awk '/LINUX_VERSION_CODE/ { print $3 }' "$1/linux/version.h"; }
 compare() {
     build=$store/$(basename "$2")
     rm -f "$build/test/obj/test/abi_header_test.o" "$build/test/oxbow-test"
-    harness='test/check_value.cc test/files.cc test/harness.cc test/hook.cc test/init.cc test/init_disk.cc test/main.cc
-        test/options.cc test/report.cc test/runner.cc'
     # The environment and not CPPFLAGS: a change of flags would make everything anew.
     # shellcheck disable=SC2016 # make expands it
     CPLUS_INCLUDE_PATH=$1 $MAKE BUILD="$build" CXX="$2" SANITIZE= ALL='$(SYSCALL)' \
-        TESTS="$harness test/abi_header_test.cc" "$build/test/oxbow-test" || return
+        TESTS='$(HARNESS) test/abi_header_test.cc' "$build/test/oxbow-test" || return
     if ! "$build/test/oxbow-test" --filter='abi_header_*' --verbose > "$store/log" 2>&1; then
         cat "$store/log"
         return 1

@@ -119,6 +119,7 @@ TEST(probe_finds_what_the_version_says) {
     if (!is_strict()) {
         SKIP("only with --strict: a vendor's kernel may be older than what it has");
     }
+    need_rings();
     Features f;
     CHECK_OK(probe(f));
     const bool is_mended = !kernel_at_least(5, 11) && f.has(abi::feature::rsrc_tags);

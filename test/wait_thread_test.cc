@@ -22,7 +22,7 @@ void pretend(const KernelRow& row) noexcept {
     }
     abi::FutexWaiter nothing = {};
     if (kernel::futex_waitv(&nothing, 0) == -Errno::enosys) {
-        SKIP("no futex_waitv: an older kernel, or qemu-user");
+        SKIP_MISSING("futex_waitv");
     }
 }
 
