@@ -135,7 +135,7 @@ check-power-cut: ## cut the power of a machine in QEMU that appends to files, ag
 	+@BUILD='$(BUILD)' MAKE='$(MAKE)' JOBS='$(JOBS)' KERNELS='$(KERNELS)' CUTS='$(CUTS)' \
 		ENGINES='$(ENGINES)' SEED='$(SEED)' sh test/kernel/power_cut.sh
 cross: ## compile and link the tests for the other machines, and run what qemu-user can
-	+@BUILD='$(BUILD)' MAKE='$(MAKE)' sh test/cross.sh
+	+@BUILD='$(BUILD)' MAKE='$(MAKE)' EFFORT='$(EFFORT)' sh test/cross.sh
 # Of the hosted tests, those that compare us with the machine's headers: they assert it when compiled.
 COMPARING := $(wildcard test/abi_kernel_test.cc test/abi_system_test.cc test/abi_header_test.cc test/errno_test.cc)
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) \

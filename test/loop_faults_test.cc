@@ -556,8 +556,13 @@ LOOP_TEST(loop_fault_a_big_send_does_not_stop_the_loop) {
     static constinit u8 much[4 * 1024 * 1024] = {};
     const BoundSocket listener = make_listener();
     const Fd client = make_tcp_socket();
+    const i32 little = 65536; // or the buffers may grow until they hold all of it
+    CHECK_OK(kernel::setsockopt(client, abi::socket_level::socket,
+                                abi::socket_option::receive_buffer, &little, sizeof(little)));
     CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
     const Fd server(CHECK_OK(perform_on(loop, op::accept(listener.fd)).value));
+    CHECK_OK(kernel::setsockopt(server, abi::socket_level::socket, abi::socket_option::send_buffer,
+                                &little, sizeof(little)));
     Logged sending;
     Logged ticking;
     submit(loop, sending, op::send_all(server, much, sizeof(much))); // and nobody reads
