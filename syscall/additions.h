@@ -113,7 +113,7 @@ inline constexpr Addition additions[] = {
     {"no-ops that look descriptors and buffers up", 6, 15},
     {"sendmsg from registered buffers", 6, 15},
     {"vectors in registered buffers", 6, 15},
-    {"waits that are not counted as iowait", 6, 15},
+    {"waits that are not counted as iowait", 6, 15, Older::may_have},
     {"pipes made by a ring", 6, 16},
     {"limits of multishot receives", 6, 17},
     {"no-ops that complete from task work", 6, 17},

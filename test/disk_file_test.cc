@@ -24,7 +24,7 @@ struct DirectFile {
         const i32 opened =
             kernel::openat(abi::at_fdcwd, path, flag::read_write | flag::direct | flag::cloexec);
         if (opened == -Errno::einval) {
-            SKIP("the temporary directory's file system has no O_DIRECT");
+            SKIP("no O_DIRECT, which a tmpfs has since Linux 6.6");
         }
         direct = Fd(CHECK_OK(opened));
     }
@@ -122,7 +122,7 @@ LOOP_TEST(disk_file_direct_appends) {
     const i32 opened = kernel::openat(
         abi::at_fdcwd, path, flag::write_only | flag::append | flag::direct | flag::cloexec);
     if (opened == -Errno::einval) {
-        SKIP("the temporary directory's file system has no O_DIRECT");
+        SKIP("no O_DIRECT, which a tmpfs has since Linux 6.6");
     }
     const Fd direct(CHECK_OK(opened));
     Random().fill(out.data, 4 * disk_part);

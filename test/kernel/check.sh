@@ -1,7 +1,7 @@
 #!/bin/sh
 # check.sh: `make check-kernel`. Boots kernels in QEMU with the static test program as the first and only
 # process and prints what passed, failed and was skipped on each; the consoles, the results and the
-# table (table.md, table.tap) stay in $BUILD/kernel.
+# table (table.md, table.tap, and matrix.md for README) stay in $BUILD/kernel.
 #
 #   KERNELS=core       set `core` of kernels.txt and variants.txt (the default); all: every one of them;
 #                      or names, with +VARIANT or without
@@ -121,4 +121,5 @@ for name in $(echo "$list" | awk 'NF { print $1 }'); do
     fi
 done
 echo "1..$number" >> "$out/table.tap"
+awk -f test/kernel/matrix.awk "$out/table.md" > "$out/matrix.md"
 summary

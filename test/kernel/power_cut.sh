@@ -6,10 +6,11 @@
 #
 # Each engine gets a new disk with ext4, and CUTS cuts. A boot first looks at what the one before it
 # left, and then goes on appending: in turn with a write and an fdatasync chained behind it, with
-# O_DIRECT and O_DSYNC, with RWF_DSYNC, and with O_DIRECT and O_DSYNC in room that is allocated. The last boot only looks, with the other
-# engine. Then the controls, which alone are run with the argument: ways to append that acknowledge too
-# soon, with which records must get lost, or this test could not see it. Last line: `N passed, N failed,
-# N skipped`, where a cut counts as one, a control as one, and the other engine's look as one.
+# O_DIRECT and O_DSYNC, with RWF_DSYNC, and with O_DIRECT and O_DSYNC in room that is allocated. The last
+# boot only looks, with the other engine. Then the controls, which alone are run with the argument: ways
+# to append that acknowledge too soon, with which records must get lost, or this test could not see it.
+# Last line: `N passed, N failed, N skipped`, where a cut counts as one, a control as one, and the other
+# engine's look as one.
 #
 #   CUTS=20  ENGINES='io_uring epoll'
 #   KERNELS=x86_64-6.12    names of kernels.txt with NVMe and ext4 built in: Debian's cloud kernels

@@ -6,8 +6,8 @@
 /^skipped [0-9]+ \(.*\):$/ {
     reason = substr($0, index($0, "(") + 1)
     reason = substr(reason, 1, length(reason) - 2)
-    if (match(reason, /: Linux [0-9]+[.][0-9]+$/)) {
-        split(substr(reason, RSTART + 8), numbers, ".")
+    if (match(reason, /Linux [0-9]+[.][0-9]+$/)) {
+        split(substr(reason, RSTART + 6), numbers, ".")
         release = numbers[1] * 1000 + numbers[2]
         if (!(release in of_release)) {
             releases[++count] = release
