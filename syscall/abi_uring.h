@@ -232,8 +232,8 @@ inline constexpr u32 send_fd = 1u << 0;    ///< 6.0
 
 /// Command of a uring_cmd on a socket.
 enum class SocketCommand : u32 {
-    siocinq = 0,      ///< 6.5
-    siocoutq = 1,     ///< 6.5
+    siocinq = 0,      ///< 6.7
+    siocoutq = 1,     ///< 6.7
     getsockopt = 2,   ///< 6.7
     setsockopt = 3,   ///< 6.7
     tx_timestamp = 4, ///< 6.17

@@ -365,18 +365,23 @@ EPOLL_TEST(epoll_children_are_waited_for_by_their_descriptors) {
 }
 
 EPOLL_TEST(epoll_children_without_a_descriptor_are_a_worker_s) {
+    const Pair told = Pair::sockets();
     const i32 pid = fork_child();
     if (pid == 0) {
-        sleep_ms(30);
+        char word[1];
+        (void)kernel::read(told[0], word, sizeof(word));
         leave_child(5);
     }
     fail_call(number::pidfd_open, Errno::enosys); // before 5.3
     abi::SignalInfo info = {};
-    CHECK_EQ(perform_on(loop, op::waitid(abi::wait_for::pid, pid, &info, abi::wait_option::exited))
-                 .value,
-             0);
-    CHECK_EQ(info.child.status, 5);
+    Logged waiting;
+    submit(loop, waiting, op::waitid(abi::wait_for::pid, pid, &info, abi::wait_option::exited));
+    run_rounds(loop, 2);
     CHECK_EQ(loop.statistics().worker_jobs, 1u);
+    send_text(told[1], "x");
+    run_until_ended(loop, waiting);
+    CHECK_EQ(waiting.last.value, 0);
+    CHECK_EQ(info.child.status, 5);
 }
 
 /// A local socket by a name that the kernel chooses: nobody else's, whatever else runs.

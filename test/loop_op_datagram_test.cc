@@ -276,6 +276,9 @@ LOOP_TEST(loop_op_message_carries_a_descriptor) {
         CHECK_EQ(received.last.value, 2);
         const abi::ControlHeader* const control = abi::first_control(incoming.header);
         CHECK(control != nullptr);
+        if (control->type != abi::control_type::rights && !kernel_at_least(6, 18)) {
+            SKIP("6.17 tells first how much there is to read, unasked: mended in Linux 6.18");
+        }
         CHECK_EQ(control->type, abi::control_type::rights);
         i32 got_fd = -1;
         __builtin_memcpy(&got_fd, control->data(), sizeof(got_fd));

@@ -185,6 +185,9 @@ TEST(register_clone_buffers_in_part) {
     CHECK_OK(clone_buffers(*ring, *source,
                            {.source_slot = 3, .destination_slot = 2, .count = 1, .replace = true}));
     CHECK(holds(*ring, file, memory[3], 2));
+    if (!kernel_at_least(6, 18)) {
+        SKIP("replacing a part gives up what lies behind it: mended in Linux 6.18");
+    }
     CHECK(holds(*ring, file, memory[2], 3));
 }
 

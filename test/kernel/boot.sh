@@ -24,6 +24,7 @@ shift 3
 
 case "$machine" in
 i386) : "${MEMORY:=768}" ;;
+arm) : "${MEMORY:=704}" ;;
 *) : "${MEMORY:=2048}" ;;
 esac
 
