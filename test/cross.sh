@@ -57,7 +57,7 @@ while read -r name prefix package emulator flags; do
     step "$name: build" $make BUILD="$out" CROSS_COMPILE="$prefix" \
         CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= "$tests" cross-programs $headers || continue
     if "$program" --list > /dev/null 2>&1; then
-        step "$name: all tests, on this kernel" "$program"
+        step "$name: all tests, on this kernel" "$program" --effort=25
         emulated "$name" "$program" "$emulator" "$loop_tests" # its signal stacks are not i386's
     else
         emulated "$name" "$program" "$emulator" "$machine_tests,$loop_tests"
