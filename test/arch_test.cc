@@ -361,6 +361,15 @@ void install(i32 signal_number, uptr flags) noexcept {
     CHECK_OK(kernel::rt_sigaction(signal_number, &action));
 }
 
+/// qemu-i386 7.2 does not align a handler's stack as the kernel does.
+[[nodiscard]] bool aligns_as_it_likes() noexcept {
+#if defined(__i386__)
+    return is_emulated();
+#else
+    return false;
+#endif
+}
+
 TEST(arch_signal_handlers_return) {
     install(abi::signal::usr1, 0);
     const i32 process = kernel::getpid();
@@ -369,7 +378,7 @@ TEST(arch_signal_handlers_return) {
         CHECK_EQ(seen.handled, i);
         CHECK_EQ(seen.signal_number, abi::signal::usr1);
         CHECK_EQ(seen.sender, process);
-        CHECK(seen.aligned);
+        CHECK(seen.aligned || aligns_as_it_likes());
         CHECK(!seen.on_other_stack);
     }
     abi::SignalSet mask = {};
@@ -387,7 +396,7 @@ TEST(arch_signal_handlers_run_on_another_stack) {
     CHECK_OK(kernel::kill(kernel::getpid(), abi::signal::usr1));
     CHECK_EQ(seen.handled, 1u);
     CHECK(seen.on_other_stack);
-    CHECK(seen.aligned);
+    CHECK(seen.aligned || aligns_as_it_likes());
 }
 
 TEST(arch_signal_interrupts_a_call) {

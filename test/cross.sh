@@ -50,17 +50,17 @@ while read -r name prefix package emulator flags; do
     esac
     # shellcheck disable=SC2016 # make expands it
     case "$name" in
-    *-O0) tests='TESTS=$(HARNESS) $(MACHINE_TESTS)' ;;
-    *) tests=TEST_CXXFLAGS=$test_flags ;;
+    *-O0) tests='TESTS=$(HARNESS) $(MACHINE_TESTS)' filter='arch_*,memory_*,errno_*,text_*,call_pair_*' ;;
+    *) tests=TEST_CXXFLAGS=$test_flags filter=$machine_tests,$loop_tests ;;
     esac
     program=$out/test/oxbow-test-freestanding
     step "$name: build" $make BUILD="$out" CROSS_COMPILE="$prefix" \
         CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= "$tests" cross-programs $headers || continue
     if "$program" --list > /dev/null 2>&1; then
         step "$name: all tests, on this kernel" "$program" --effort=25
-        emulated "$name" "$program" "$emulator" "$loop_tests" # its signal stacks are not i386's
+        emulated "$name" "$program" "$emulator" "$loop_tests"
     else
-        emulated "$name" "$program" "$emulator" "$machine_tests,$loop_tests"
+        emulated "$name" "$program" "$emulator" "$filter"
     fi
 done << END
 $variants
