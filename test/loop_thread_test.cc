@@ -149,6 +149,53 @@ LOOP_TEST(loop_thread_no_notification_is_lost) {
     unguard(loop, timer);
 }
 
+/// One notification after the other, each at about the moment in which the loop goes to sleep.
+struct Brink {
+    Async* async;
+    u32 count;
+    u32 seen = 0;
+
+    static Action notified(Loop&, Completion&, Result result, void* user) noexcept {
+        CHECK_EQ(result.value, 0);
+        auto& self = *static_cast<Brink*>(user);
+        return add(self.seen) == self.count ? Action::disarm : Action::rearm;
+    }
+
+    static void send(void* context, u32) noexcept {
+        auto& self = *static_cast<Brink*>(context);
+        Random random(test_seed());
+        for (u32 i = 1; i <= self.count; ++i) {
+            self.async->notify();
+            for (u32 looks = 0; load_acquire(&self.seen) != i; ++looks) {
+                if (looks > 10'000) { // the loop may have no other processor
+                    CHECK_OK(kernel::sched_yield());
+                }
+            }
+            for (u32 spins = random.below(512); spins > 0; --spins) {
+                asm volatile("" ::: "memory");
+            }
+        }
+    }
+};
+
+/// Each side looks at the other's word after it wrote its own. Without a fence between the two, a
+/// notification comes to a loop that sleeps, and nobody ever wakes it.
+LOOP_TEST(loop_thread_wakes_whoever_is_about_to_sleep) {
+    Async async(loop);
+    Completion waiting;
+    Completion timer;
+    Brink brink = {.async = &async, .count = effort(100'000)};
+    guard(loop, timer);
+    loop.submit(waiting, op::notification(async), Brink::notified, &brink);
+    {
+        Team team(1, Brink::send, &brink);
+        while (load_acquire(&brink.seen) != brink.count) {
+            CHECK_OK(loop.run(Run::once));
+        }
+    }
+    unguard(loop, timer);
+}
+
 /// Many at once are told as one.
 LOOP_TEST(loop_thread_notifications_are_coalesced) {
     Async async(loop);
