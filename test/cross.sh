@@ -9,13 +9,11 @@
 set -u
 : "${BUILD:=build}" "${EFFORT:=5}"
 . ./test/tally.sh
+. ./test/without_rings.sh
 test_flags='-O1 -g0' # as in kernel/check.sh, which builds in the same place
 frame='-O0 -fno-omit-frame-pointer'
 
-# A storm of alarms leaves qemu-user no time to start threads in.
 machine_tests='arch_*,memory_*,abi_*,errno_*,text_*,prep_*,call_pair_*'
-loop_tests='loop_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*,reason_*,probe_*'
-loop_tests="$loop_tests,-*/uring*,-loop_transient_signals_while_threads_are_started*,-loop_scale_*"
 
 # emulated NAME PROGRAM EMULATOR FILTER: runs tests in qemu-user.
 emulated() {
@@ -51,14 +49,14 @@ while read -r name prefix package emulator flags; do
     # shellcheck disable=SC2016 # make expands it
     case "$name" in
     *-O0) tests='TESTS=$(HARNESS) $(MACHINE_TESTS)' filter='arch_*,memory_*,errno_*,text_*,call_pair_*' ;;
-    *) tests=TEST_CXXFLAGS=$test_flags filter=$machine_tests,$loop_tests ;;
+    *) tests=TEST_CXXFLAGS=$test_flags filter=$machine_tests,$without_rings ;;
     esac
     program=$out/test/oxbow-test-freestanding
     step "$name: build" $make BUILD="$out" CROSS_COMPILE="$prefix" \
         CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= "$tests" cross-programs $headers || continue
     if "$program" --list > /dev/null 2>&1; then
         step "$name: all tests, on this kernel" "$program" --effort=25
-        emulated "$name" "$program" "$emulator" "$loop_tests"
+        emulated "$name" "$program" "$emulator" "$without_rings"
     else
         emulated "$name" "$program" "$emulator" "$filter"
     fi
@@ -70,7 +68,7 @@ case " $* " in
 *" $machine "* | '  ')
     program=$BUILD/test/oxbow-test-freestanding
     step "$machine: build" $make BUILD="$BUILD" "$program" &&
-        emulated "$machine" "$program" "qemu-$machine-static" "$loop_tests"
+        emulated "$machine" "$program" "qemu-$machine-static" "$without_rings"
     ;;
 esac
 summary

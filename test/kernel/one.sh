@@ -37,10 +37,7 @@ boot() {
         --jobs=4 --timeout=120 --progress=20 --effort="$EFFORT" ${TESTS:+"--filter=$TESTS"} "$@" 2>&1
 }
 
-# Loops, and what they are made of, where no process may have a ring. A storm of alarms leaves an emulated
-# machine no time to start threads in.
-without_rings='loop_*,epoll_*,perform_*,wait_thread_*,worker_pool_*,start_*,reason_*,probe_*'
-without_rings="$without_rings,-*/uring*,-loop_transient_signals_while_threads_are_started*,-loop_scale_*"
+. ./test/without_rings.sh
 # Where threads meet.
 with_threads='loop_thread_*/uring,loop_thread_*/epoll,wait_thread_*,worker_pool_*,remote_queue_*,loop_cancel_race*/uring,loop_cancel_race*/epoll'
 # What reads and writes files, for kernels that have the driver of NVMe drives and ext4 built in.
