@@ -10,7 +10,6 @@ set -u
 : "${BUILD:=build}" "${EFFORT:=5}"
 . ./test/tally.sh
 . ./test/without_rings.sh
-test_flags='-O1 -g0' # as in kernel/check.sh, which builds in the same place
 frame='-O0 -fno-omit-frame-pointer'
 
 machine_tests='arch_*,memory_*,abi_*,errno_*,text_*,prep_*,call_pair_*'
@@ -46,14 +45,16 @@ while read -r name prefix package emulator flags; do
     thumb | *-O0) headers= ;; # the same compiler's headers have just been checked
     *) headers=headers ;;
     esac
+    # The flags of all tests are those of kernel/check.sh, which builds in the same place.
     # shellcheck disable=SC2016 # make expands it
     case "$name" in
-    *-O0) tests='TESTS=$(HARNESS) $(MACHINE_TESTS)' filter='arch_*,memory_*,errno_*,text_*,call_pair_*' ;;
-    *) tests=TEST_CXXFLAGS=$test_flags filter=$machine_tests,$without_rings ;;
+    *-O0) test_flags='' tests='TESTS=$(HARNESS) $(MACHINE_TESTS)' filter='arch_*,memory_*,errno_*,text_*,call_pair_*' ;;
+    *) test_flags='-O1 -g0' tests='' filter=$machine_tests,$without_rings ;;
     esac
     program=$out/test/oxbow-test-freestanding
     step "$name: build" $make BUILD="$out" CROSS_COMPILE="$prefix" \
-        CXX="${prefix}g++" CXXFLAGS="$flags" OTHER_CXX= "$tests" cross-programs $headers || continue
+        CXX="${prefix}g++" CXXFLAGS="$flags" TEST_CXXFLAGS="$test_flags" OTHER_CXX= ${tests:+"$tests"} \
+        cross-programs $headers || continue
     if "$program" --list > /dev/null 2>&1; then
         step "$name: all tests, on this kernel" "$program" --effort=25
         emulated "$name" "$program" "$emulator" "$without_rings"

@@ -164,6 +164,7 @@ bool is_init() noexcept {
 }
 
 void run_as_init(int (*program)(int argc, char** argv) noexcept, int argc, char** argv) noexcept {
+    say("begins", 0);
     prepare_machine();
     i32 status = 127;
     const i32 child = kernel::fork();

@@ -71,7 +71,7 @@ build() {
         echo "${prefix}g++ is not installed"
         return 1
     }
-    if [ -z "$prefix" ]; then directory=$BUILD tests=; else directory=$BUILD/cross/$1 tests='-O1 -g0'; fi
+    if [ -z "$prefix" ]; then directory=$BUILD tests=${TEST_CXXFLAGS:-}; else directory=$BUILD/cross/$1 tests='-O1 -g0'; fi
     $make BUILD="$directory" CROSS_COMPILE="$prefix" CXX="${prefix}g++" CXXFLAGS="$flags" TEST_CXXFLAGS="$tests" \
         "$directory/test/oxbow-test-freestanding" || return
     "${prefix}strip" -o "$out/$1" "$directory/test/oxbow-test-freestanding"
@@ -116,6 +116,7 @@ for name in $(echo "$list" | awk 'NF { print $1 }'); do
         count "$good" "$((bad + (bad == 0)))" "$none"
     else
         echo "ok   $title"
+        grep -a '^boot.sh: ' "$out/$name.log"
         echo "ok $number - $title" >> "$out/table.tap"
         count "$good" 0 "$none"
     fi
