@@ -94,7 +94,7 @@ struct Watch {
     static void run(void* self) noexcept {
         const HookPause pause;
         Watch& watch = *static_cast<Watch*>(self);
-        const u64 limit_ns = now_ns() + 2'500 * ms;
+        const u64 limit_ns = now_ns() + patience_ns;
         while (!watch.is_found && now_ns() < limit_ns) {
             const bool slept = thread_state(watch.tid) == 'S' || thread_state(watch.tid) == 'D';
             const i32 count = tasks_in_iowait();
@@ -111,8 +111,9 @@ struct Watch {
     }
 };
 
-/// Whatever else this machine does: over two seconds there is a moment in which nobody waits for a
-/// disk, unless the loop is always counted. Something is in flight on it, as it mostly is.
+/// Whatever else this machine does, other tests that wait on rings among it: sooner or later there is a
+/// moment in which nobody waits for a disk, unless the loop is always counted. Something is in flight on
+/// it, as it mostly is.
 VARIANT_TEST(iowait_of_an_idle_loop, loop_configurations) {
     ConfiguredLoop loop(row);
     if (row.is_uring()) {
