@@ -11,6 +11,10 @@
 #include "hook.h"
 #include "runner.h"
 
+#if defined(OXBOW_TEST_THREAD_SANITIZER)
+extern "C" int fork();
+#endif
+
 namespace oxbow::test {
 
 namespace {
@@ -61,6 +65,17 @@ void show_value(const char* label, const Message& value) noexcept {
     (void)write_all(2, label, 12);
     write_text(2, value);
     (void)write_all(2, "\n", 1);
+}
+
+/// ThreadSanitizer has locks of its own. Libc's fork it knows, and takes them first; in the child
+/// of a fork that it does not know, one that another thread held just then is never let go.
+[[nodiscard]] i32 fork_beside_threads() noexcept {
+#if defined(OXBOW_TEST_THREAD_SANITIZER)
+    const i32 pid = ::fork();
+    return pid < 0 ? -Errno::eagain : pid;
+#else
+    return kernel::fork();
+#endif
 }
 
 } // namespace
@@ -350,7 +365,7 @@ void print_text(const Message& line) noexcept {
 
 i32 fork_child() noexcept {
     const i32 parent = kernel::getpid();
-    const i32 pid = kernel::fork();
+    const i32 pid = fork_beside_threads();
     if (pid < 0) {
         Message text;
         text.add("fork: ").add(errno_name(pid));

@@ -14,7 +14,7 @@ struct Child {
     Pipe pipe = make_pipe();
     i32 pid;
 
-    explicit Child(i32 status) noexcept : pid(CHECK_OK(kernel::fork())) {
+    explicit Child(i32 status) noexcept : pid(fork_child()) {
         if (pid == 0) {
             pipe.writer.close();
             char byte;
