@@ -241,9 +241,12 @@ EPOLL_TEST(epoll_receives_into_a_pool_until_the_end) {
 }
 
 EPOLL_TEST(epoll_waits_for_a_child) {
+    Pair pair = Pair::pipe();
     const i32 pid = fork_child();
     if (pid == 0) {
-        sleep_ms(50);
+        char byte;
+        pair.close(1);
+        (void)kernel::read(pair[0], &byte, 1);
         leave_child(7);
     }
     abi::SignalInfo info = {};
@@ -251,6 +254,7 @@ EPOLL_TEST(epoll_waits_for_a_child) {
     submit(loop, logged, op::waitid(abi::wait_for::pid, pid, &info, abi::wait_option::exited));
     run_rounds(loop, 2);
     CHECK(!logged.ended());
+    pair.close(1);
     run_until_ended(loop, logged);
     CHECK_EQ(logged.last.value, 0);
     CHECK_EQ(info.child.pid, pid);

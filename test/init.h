@@ -20,9 +20,9 @@
 //   OXBOW_EXIT=qemu         the status is handed to QEMU too: isa-debug-exit at port 0xf4 on x86,
 //                           semihosting on arm, aarch64 and riscv64
 //
-// The first line is `oxbow-init: begins`, and the last one `oxbow-init: status N`. A console without the
-// last is one of a run that did not end: QEMU ends with 0 after a panic as well. One without either is
-// of a kernel that has not come as far as this program.
+// The first line is `oxbow-init: begins`, and the last one `oxbow-init: status N`. A console
+// without the last is one of a run that did not end: QEMU ends with 0 after a panic as well. One
+// without either is of a kernel that has not come as far as this program.
 #pragma once
 
 namespace oxbow::test {

@@ -111,9 +111,9 @@ struct Watch {
     }
 };
 
-/// Whatever else this machine does, other tests that wait on rings among it: sooner or later there is a
-/// moment in which nobody waits for a disk, unless the loop is always counted. Something is in flight on
-/// it, as it mostly is.
+/// Whatever else this machine does, other tests that wait on rings among it: sooner or later there
+/// is a moment in which nobody waits for a disk, unless the loop is always counted. Something is in
+/// flight on it, as it mostly is.
 VARIANT_TEST(iowait_of_an_idle_loop, loop_configurations) {
     ConfiguredLoop loop(row);
     if (row.is_uring()) {
