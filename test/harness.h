@@ -228,6 +228,19 @@ void note(const Values&... values) noexcept {
     print_text(line);
 }
 
+/// The result of a call that blocks although its thread has something in flight on a ring, made
+/// again for as long as it says -EINTR. On ppc64le, Linux 6.1 says so without any signal: what the
+/// ring does in that thread interrupts the call, and 7.2 then begins it anew, as other machines
+/// always did.
+template <class Call>
+[[nodiscard]] auto repeat_interrupted(Call call) noexcept {
+    auto result = call();
+    while (result == -Errno::eintr) {
+        result = call();
+    }
+    return result;
+}
+
 // The parts of in_child.
 [[nodiscard]] i32 fork_child() noexcept;
 [[noreturn]] void leave_child(i32 status) noexcept;

@@ -227,7 +227,8 @@ void Pending::provoke() noexcept {
     case Waiting::accept:
     case Waiting::accept_multishot:
         waiting_client_ = make_tcp_socket();
-        CHECK_OK(kernel::connect(waiting_client_, &address_, sizeof(address_)));
+        CHECK_OK(repeat_interrupted(
+            [&] { return kernel::connect(waiting_client_, &address_, sizeof(address_)); }));
         return;
     case Waiting::waitid:
         CHECK_OK(kernel::kill(child_, abi::signal::kill));

@@ -113,7 +113,8 @@ OPERATION_TEST(op_connect) {
 /// Connects a new socket to the listener.
 [[nodiscard]] Fd connect_to(const BoundSocket& listener) noexcept {
     Fd fd = make_tcp_socket();
-    CHECK_OK(kernel::connect(fd, &listener.address, sizeof(listener.address)));
+    CHECK_OK(repeat_interrupted(
+        [&] { return kernel::connect(fd, &listener.address, sizeof(listener.address)); }));
     return fd;
 }
 

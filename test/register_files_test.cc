@@ -227,7 +227,7 @@ TEST(register_files_end_with_the_ring) {
     // The kernel lets go of it in its own time, and then the reader sees the end.
     abi::PollFd poll = {pipe[0], static_cast<i16>(abi::poll_event::in), 0};
     const abi::Timespec patience = {20, 0};
-    CHECK_EQ(CHECK_OK(kernel::ppoll(&poll, 1, &patience)), 1);
+    CHECK_EQ(CHECK_OK(repeat_interrupted([&] { return kernel::ppoll(&poll, 1, &patience); })), 1);
     char byte = 0;
     CHECK_EQ(CHECK_OK(kernel::read(pipe[0], &byte, 1)), 0);
 }
@@ -252,7 +252,8 @@ class Listener {
     [[nodiscard]] i32 connect() const noexcept {
         const i32 client = CHECK_OK(kernel::socket(
             abi::socket_family::inet, abi::socket_type::stream | abi::socket_type::cloexec, 0));
-        CHECK_OK(kernel::connect(client, &address_, sizeof address_));
+        CHECK_OK(repeat_interrupted(
+            [&] { return kernel::connect(client, &address_, sizeof address_); }));
         return client;
     }
 

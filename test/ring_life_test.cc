@@ -18,7 +18,7 @@ constexpr abi::Timespec an_hour = {3600, 0};
 [[nodiscard]] bool hangs_up(i32 fd) noexcept {
     abi::PollFd poll = {fd, static_cast<u16>(abi::poll_event::in), 0};
     const abi::Timespec patience = timespec_of(patience_ns);
-    if (CHECK_OK(kernel::ppoll(&poll, 1, &patience)) != 1) {
+    if (CHECK_OK(repeat_interrupted([&] { return kernel::ppoll(&poll, 1, &patience); })) != 1) {
         return false;
     }
     char byte;
