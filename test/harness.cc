@@ -363,6 +363,19 @@ void print_text(const Message& line) noexcept {
     write_text(1, line);
 }
 
+u32 cpu_count() noexcept {
+    const HookPause pause;
+    abi::CpuSet set = {};
+    if (kernel::sched_getaffinity(0, sizeof(set), &set) < 0) {
+        return 1;
+    }
+    u32 count = 0;
+    for (u32 cpu = 0; cpu < 1024; ++cpu) {
+        count += set.has(cpu) ? 1 : 0;
+    }
+    return count == 0 ? 1 : count;
+}
+
 i32 fork_child() noexcept {
     const i32 parent = kernel::getpid();
     const i32 pid = fork_beside_threads();

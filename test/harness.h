@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../syscall/additions.h"
+#include "../syscall/errno.h"
 #include "../syscall/types.h"
 #include "check_value.h"
 
@@ -217,6 +218,9 @@ struct Resources {
 };
 [[nodiscard]] Resources resources() noexcept;
 void check_resources(const Resources& before, const Site& site) noexcept;
+
+/// Processors that this process may run on, at least 1.
+[[nodiscard]] u32 cpu_count() noexcept;
 
 /// Prints to the captured output, which is shown when the test fails and with --verbose.
 void print_text(const Message& line) noexcept;

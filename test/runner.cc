@@ -97,18 +97,6 @@ class Runner {
     return {static_cast<i64>(seconds), static_cast<i64>(duration_ns)};
 }
 
-[[nodiscard]] u32 cpu_count() noexcept {
-    abi::CpuSet set = {};
-    if (kernel::sched_getaffinity(0, sizeof(set), &set) < 0) {
-        return 1;
-    }
-    u32 count = 0;
-    for (u32 cpu = 0; cpu < 1024; ++cpu) {
-        count += set.has(cpu) ? 1 : 0;
-    }
-    return count == 0 ? 1 : count;
-}
-
 [[nodiscard]] const char* signal_name(i32 signal_number) noexcept {
     static constexpr const char* names[] = {
         "0",         "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
