@@ -115,7 +115,7 @@ void Run::plain_write(const Step& step) noexcept {
         abi::SocketAddressUn address;
         u32 bytes = sizeof(address);
         CHECK_OK(kernel::getsockname(thing.fd[0], &address, &bytes));
-        record(at_, kernel::connect(client, &address, bytes));
+        record(at_, connect_blocking(client, &address, bytes));
         direction.write_begun = true;
         ++direction.messages;
         return;

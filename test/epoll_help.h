@@ -61,7 +61,7 @@ struct Pair {
         CHECK_OK(kernel::listen(listener, 1));
         CHECK_OK(kernel::getsockname(listener, &address, &bytes));
         pair.fds[1] = CHECK_OK(kernel::socket(abi::socket_family::inet, type, 0));
-        CHECK_OK(kernel::connect(pair.fds[1], &address, bytes));
+        CHECK_OK(connect_blocking(pair.fds[1], &address, bytes));
         pair.fds[0] = CHECK_OK(
             kernel::accept4(listener, nullptr, nullptr, flags | abi::accept4_flag::cloexec));
         CHECK_OK(kernel::close(listener));

@@ -363,6 +363,10 @@ void print_text(const Message& line) noexcept {
     write_text(1, line);
 }
 
+i32 connect_blocking(i32 fd, const void* address, u32 bytes) noexcept {
+    return repeat_interrupted([&] { return kernel::connect(fd, address, bytes); });
+}
+
 u32 cpu_count() noexcept {
     const HookPause pause;
     abi::CpuSet set = {};

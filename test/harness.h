@@ -245,6 +245,9 @@ template <class Call>
     return result;
 }
 
+/// connect(2), so often.
+[[nodiscard]] i32 connect_blocking(i32 fd, const void* address, u32 bytes) noexcept;
+
 // The parts of in_child.
 [[nodiscard]] i32 fork_child() noexcept;
 [[noreturn]] void leave_child(i32 status) noexcept;

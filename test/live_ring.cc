@@ -120,7 +120,7 @@ SocketPair make_tcp_pair() noexcept {
     const BoundSocket listener = make_listener();
     SocketPair pair;
     pair.near = make_tcp_socket();
-    CHECK_OK(kernel::connect(pair.near, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(pair.near, &listener.address, sizeof(listener.address)));
     pair.far =
         Fd(CHECK_OK(kernel::accept4(listener.fd, nullptr, nullptr, abi::accept4_flag::cloexec)));
     return pair;

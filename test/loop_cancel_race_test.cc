@@ -230,8 +230,8 @@ struct Connector {
         Connector& connector = *static_cast<Connector*>(self);
         for (Fd& client : connector.clients) {
             client = make_tcp_socket();
-            CHECK_OK(kernel::connect(client, &connector.listener.address,
-                                     sizeof(connector.listener.address)));
+            CHECK_OK(connect_blocking(client, &connector.listener.address,
+                                      sizeof(connector.listener.address)));
             (void)kernel::sched_yield();
         }
     }

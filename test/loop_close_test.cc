@@ -252,7 +252,7 @@ LOOP_TEST(loop_close_of_a_listener_loses_no_connection) {
     for (u32 i = 0; i < 8; ++i) {
         clients[i] = make_tcp_socket();
         const i32 connected =
-            kernel::connect(clients[i], &listener.address, sizeof(listener.address));
+            connect_blocking(clients[i], &listener.address, sizeof(listener.address));
         CHECK(connected == 0 || (i > 4 && connected == -Errno::econnrefused));
         if (i == 4) {
             submit(loop, close, op::close(listener.fd));

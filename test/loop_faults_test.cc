@@ -101,7 +101,7 @@ LOOP_TEST(loop_b3_accept_keeps_to_its_room_when_rearmed) {
             byte = 0xee;
         }
         const Fd client(CHECK_OK(kernel::socket(abi::socket_family::inet6, type, 0)));
-        CHECK_OK(kernel::connect(client, &address, sizeof(address)));
+        CHECK_OK(connect_blocking(client, &address, sizeof(address)));
         run_until(loop, [&]() noexcept { return accept.count == i; });
         CHECK_OK(kernel::close(accept.last.fd()));
         for (const u8 byte : peer.guard) {
@@ -116,7 +116,7 @@ LOOP_TEST(loop_b3_accept_keeps_to_its_room_when_rearmed) {
 LOOP_TEST(loop_b4_an_error_of_recvmsg_is_an_error) {
     const BoundSocket gone = make_bound_socket(abi::socket_type::datagram);
     BoundSocket socket = make_bound_socket(abi::socket_type::datagram);
-    CHECK_OK(kernel::connect(socket.fd, &gone.address, sizeof(gone.address)));
+    CHECK_OK(connect_blocking(socket.fd, &gone.address, sizeof(gone.address)));
     u8 data[16];
     abi::IoVec piece = {data, sizeof(data)};
     abi::MessageHeader message = {};
@@ -559,7 +559,7 @@ LOOP_TEST(loop_fault_a_big_send_does_not_stop_the_loop) {
     const i32 little = 65536; // or the buffers may grow until they hold all of it
     CHECK_OK(kernel::setsockopt(client, abi::socket_level::socket,
                                 abi::socket_option::receive_buffer, &little, sizeof(little)));
-    CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     const Fd server(CHECK_OK(perform_on(loop, op::accept(listener.fd)).value));
     CHECK_OK(kernel::setsockopt(server, abi::socket_level::socket, abi::socket_option::send_buffer,
                                 &little, sizeof(little)));
@@ -612,7 +612,7 @@ LOOP_TEST(loop_fault_a_spurious_event_is_not_shown) {
 LOOP_TEST(loop_fault_accept_without_descriptors) {
     const BoundSocket listener = make_listener();
     const Fd client = make_tcp_socket();
-    CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     abi::Rlimit former = {};
     CHECK_OK(kernel::prlimit(0, abi::resource::open_files, nullptr, &former));
     const i32 next_fd = kernel::dup(listener.fd);

@@ -370,7 +370,7 @@ LOOP_TEST(loop_libxev_sendmsg_recvmsg) {
 LOOP_TEST(loop_libxev_udp) {
     const BoundSocket server = make_bound_socket(abi::socket_type::datagram);
     const BoundSocket client = make_bound_socket(abi::socket_type::datagram);
-    CHECK_OK(kernel::connect(client.fd, &server.address, sizeof(server.address)));
+    CHECK_OK(connect_blocking(client.fd, &server.address, sizeof(server.address)));
     constexpr u8 sent[] = {1, 1, 2, 3, 5, 8, 13};
     u8 received[128] = {};
     Logged receiving;

@@ -140,7 +140,7 @@ LOOP_TEST(loop_op_accept_with_little_room) {
         const BoundSocket listener = make_listener();
         set_mode(listener.fd, mode);
         const Fd client = make_tcp_socket();
-        CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+        CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
         const Address mine = name_of_socket(client);
         u8 room[16];
         __builtin_memset(room, 0xa5, sizeof(room));
@@ -173,7 +173,7 @@ LOOP_TEST(loop_op_accept_several_at_once) {
         u32 ports = 0;
         for (Fd& client : clients) {
             client = make_tcp_socket();
-            CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+            CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
             ports += name_of_socket(client).storage.in.port;
         }
         Fd servers[count];

@@ -191,7 +191,7 @@ LOOP_TEST(loop_op_datagram_send_waits_for_a_server) {
         const Fd receiver = socket_of(loop, family::local, type::datagram);
         const Address at = bind_somewhere(loop, receiver, family::local);
         const Fd sender = socket_of(loop, family::local, type::datagram);
-        CHECK_OK(kernel::connect(sender, &at.storage, at.bytes));
+        CHECK_OK(connect_blocking(sender, &at.storage, at.bytes));
         set_mode(sender, mode);
         abi::IoVec piece = {const_cast<char*>("data"), 4};
         Packet packet("data", 4);

@@ -108,7 +108,7 @@ LOOP_TEST(loop_op_accept_multishot) {
         Fd servers[8];
         for (u32 i = 0; i < 8; ++i) {
             clients[i] = make_tcp_socket();
-            CHECK_OK(kernel::connect(clients[i], &listener.address, sizeof(listener.address)));
+            CHECK_OK(connect_blocking(clients[i], &listener.address, sizeof(listener.address)));
             if (i < 3) { // one after the other, then the rest at once
                 run_until(loop, [&]() noexcept { return accepts.count == i + 1; });
             }

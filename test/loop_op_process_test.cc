@@ -347,7 +347,7 @@ LOOP_TEST(loop_op_zero_copy_send_waits) {
 LOOP_TEST(loop_op_zero_copy_udp) {
     const BoundSocket server = make_bound_socket(abi::socket_type::datagram);
     const BoundSocket client = make_bound_socket(abi::socket_type::datagram);
-    CHECK_OK(kernel::connect(client.fd, &server.address, sizeof(server.address)));
+    CHECK_OK(connect_blocking(client.fd, &server.address, sizeof(server.address)));
     char got[8];
     CHECK_EQ(perform_on(loop, op::send_zero_copy(client.fd, "datagram", 8)).value, 8);
     CHECK_EQ(perform_on(loop, op::recv(server.fd, got, 8)).value, 8);

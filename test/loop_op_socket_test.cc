@@ -113,7 +113,7 @@ LOOP_TEST(loop_op_socket_errors) {
 LOOP_TEST(loop_op_too_many_descriptors) {
     BoundSocket listener = make_listener();
     const Fd client = make_tcp_socket();
-    CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     // No number below the limit is free, whoever asks.
     abi::Rlimit former = {};
     CHECK_OK(kernel::prlimit(0, abi::resource::open_files, nullptr, &former));

@@ -91,7 +91,7 @@ void Pending::make_listener() noexcept {
     near = static_cast<Fd&&>(listener.fd);
     if (is(Waiting::connect)) {
         waiting_client_ = make_tcp_socket();
-        CHECK_OK(kernel::connect(waiting_client_, &address_, sizeof(address_)));
+        CHECK_OK(connect_blocking(waiting_client_, &address_, sizeof(address_)));
         far = static_cast<Fd&&>(near);
         near = make_tcp_socket();
     }
@@ -227,8 +227,7 @@ void Pending::provoke() noexcept {
     case Waiting::accept:
     case Waiting::accept_multishot:
         waiting_client_ = make_tcp_socket();
-        CHECK_OK(repeat_interrupted(
-            [&] { return kernel::connect(waiting_client_, &address_, sizeof(address_)); }));
+        CHECK_OK(connect_blocking(waiting_client_, &address_, sizeof(address_)));
         return;
     case Waiting::waitid:
         CHECK_OK(kernel::kill(child_, abi::signal::kill));

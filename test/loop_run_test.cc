@@ -508,7 +508,7 @@ LOOP_TEST(loop_run_cancelled_accept_loses_no_connection) {
         if (random.chance(300)) {
             CHECK_OK(loop.run(Run::no_wait));
         }
-        CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+        CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
         if (connects_first) {
             if (random.chance(300)) {
                 CHECK_OK(loop.run(Run::no_wait));
@@ -544,7 +544,7 @@ LOOP_TEST(loop_run_cancelled_multishot_accept_loses_no_connection) {
                 loop.cancel(log.completion);
             }
             client[i] = make_tcp_socket();
-            CHECK_OK(kernel::connect(client[i], &listener.address, sizeof(listener.address)));
+            CHECK_OK(connect_blocking(client[i], &listener.address, sizeof(listener.address)));
             if (random.chance(500)) {
                 CHECK_OK(loop.run(Run::no_wait));
             }

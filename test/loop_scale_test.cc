@@ -91,7 +91,7 @@ class OtherSide {
         for (u32 i = 0; i < connections; ++i) {
             fds[i] =
                 CHECK_OK(kernel::socket(abi::socket_family::local, abi::socket_type::stream, 0));
-            CHECK_OK(kernel::connect(fds[i], &address, sizeof(address)));
+            CHECK_OK(connect_blocking(fds[i], &address, sizeof(address)));
         }
         char byte = 0;
         CHECK_EQ(kernel::read(go_[0], &byte, 1), 1);

@@ -77,7 +77,7 @@ FullListener make_full_listener() noexcept {
     full.listener = make_bound_socket(abi::socket_type::stream);
     CHECK_OK(kernel::listen(full.listener.fd, 0));
     full.queued = make_tcp_socket();
-    CHECK_OK(kernel::connect(full.queued, &full.listener.address, sizeof(full.listener.address)));
+    CHECK_OK(connect_blocking(full.queued, &full.listener.address, sizeof(full.listener.address)));
     // Not before the connection is there to be accepted is the listener full.
     abi::PollFd arrived = {full.listener.fd, abi::poll_event::in, 0};
     CHECK_EQ(kernel::ppoll(&arrived, 1, nullptr), 1);

@@ -204,8 +204,8 @@ void send_empty(i32 fd) noexcept {
 [[nodiscard]] SocketPair make_udp_pair() noexcept {
     BoundSocket near = make_bound_socket(abi::socket_type::datagram);
     BoundSocket far = make_bound_socket(abi::socket_type::datagram);
-    CHECK_OK(kernel::connect(near.fd, &far.address, sizeof(far.address)));
-    CHECK_OK(kernel::connect(far.fd, &near.address, sizeof(near.address)));
+    CHECK_OK(connect_blocking(near.fd, &far.address, sizeof(far.address)));
+    CHECK_OK(connect_blocking(far.fd, &near.address, sizeof(near.address)));
     return {Fd(near.fd.release()), Fd(far.fd.release())};
 }
 
@@ -657,7 +657,7 @@ void check_peer(Loop& loop, i32 listener, i32 client) noexcept {
 LOOP_TEST(loop_stream_accept_tells_an_ipv4_peer) {
     const BoundSocket listener = make_listener();
     const Fd client = make_tcp_socket();
-    CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     check_peer(loop, listener.fd, client);
 }
 
@@ -678,7 +678,7 @@ LOOP_TEST(loop_stream_accept_tells_an_ipv6_peer) {
     CHECK_OK(kernel::getsockname(listener, &address, &bytes));
     CHECK_OK(kernel::listen(listener, 8));
     const Fd client(CHECK_OK(kernel::socket(abi::socket_family::inet6, type, 0)));
-    CHECK_OK(kernel::connect(client, &address, sizeof(address)));
+    CHECK_OK(connect_blocking(client, &address, sizeof(address)));
     check_peer(loop, listener, client);
 }
 
@@ -714,18 +714,18 @@ LOOP_TEST(loop_stream_accept_tells_a_local_peer) {
     u32 bytes = 0;
     const abi::SocketAddressUn own = local_address(bytes);
     CHECK_OK(kernel::bind(client, &own, bytes));
-    CHECK_OK(kernel::connect(client, &listener.address, listener.bytes));
+    CHECK_OK(connect_blocking(client, &listener.address, listener.bytes));
     check_peer(loop, listener.fd, client);
     // One without a name has a family and nothing else.
     const Fd nameless = make_local_socket();
-    CHECK_OK(kernel::connect(nameless, &listener.address, listener.bytes));
+    CHECK_OK(connect_blocking(nameless, &listener.address, listener.bytes));
     check_peer(loop, listener.fd, nameless);
 }
 
 LOOP_TEST(loop_stream_accept_tells_what_had_no_room) {
     const BoundSocket listener = make_listener();
     const Fd client = make_tcp_socket();
-    CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     Peer peer;
     const Fd accepted(CHECK_OK(perform_on(loop, op::accept(listener.fd, peer.room(4))).value));
     CHECK_EQ(peer.bytes, sizeof(abi::SocketAddressIn));
@@ -736,7 +736,7 @@ LOOP_TEST(loop_stream_accept_tells_what_had_no_room) {
 LOOP_TEST(loop_stream_accept_needs_no_address) {
     const BoundSocket listener = make_listener();
     const Fd client = make_tcp_socket();
-    CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+    CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     const Fd accepted(CHECK_OK(perform_on(loop, op::accept(listener.fd)).value));
     write_text(client, "hi");
     CHECK_READS(accepted, "hi");

@@ -244,7 +244,7 @@ LOOP_TEST(loop_submit_overflows_of_a_multishot) {
     run_rounds(loop, 2);
     for (Fd& client : clients) {
         client = make_tcp_socket();
-        CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+        CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
     }
     run_until(loop, [&]() noexcept { return accept.count >= count; });
     loop.cancel(accept.completion);

@@ -160,7 +160,7 @@ LOOP_TEST(loop_transient_fd_whose_connection_another_one_takes) {
         bool stolen = true;
         for (u32 i = 0; i < 4 && stolen; ++i) {
             clients[i] = make_tcp_socket();
-            CHECK_OK(kernel::connect(clients[i], &listener.address, sizeof(listener.address)));
+            CHECK_OK(connect_blocking(clients[i], &listener.address, sizeof(listener.address)));
             stolen = i < 3 && is_readable(listener.fd);
             if (stolen) {
                 CHECK_OK(

@@ -128,7 +128,7 @@ LOOP_TEST(loop_untested_rearm) {
     for (u32 i = 0; i < times; ++i) {
         write_text(pair.far, "r");
         const Fd client = make_tcp_socket();
-        CHECK_OK(kernel::connect(client, &listener.address, sizeof(listener.address)));
+        CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
         run_until(loop, [&]() noexcept {
             return receiving.count > i && accepting.count > i && timer.count > i;
         });

@@ -72,7 +72,7 @@ OPERATION_TEST(op_bind_listen) {
     CHECK_OK(kernel::getsockname(fd, &address, &bytes));
     CHECK_NE(address.port, 0);
     const Fd client = make_tcp_socket();
-    CHECK_OK(kernel::connect(client, &address, sizeof(address)));
+    CHECK_OK(connect_blocking(client, &address, sizeof(address)));
     CHECK_ERRNO(run_result(ring, [&](Sqe& s) { prep::bind(s, fd, &address, sizeof(address)); }),
                 Errno::einval); // bound already
     const Fd late = make_tcp_socket();
@@ -113,8 +113,7 @@ OPERATION_TEST(op_connect) {
 /// Connects a new socket to the listener.
 [[nodiscard]] Fd connect_to(const BoundSocket& listener) noexcept {
     Fd fd = make_tcp_socket();
-    CHECK_OK(repeat_interrupted(
-        [&] { return kernel::connect(fd, &listener.address, sizeof(listener.address)); }));
+    CHECK_OK(connect_blocking(fd, &listener.address, sizeof(listener.address)));
     return fd;
 }
 

@@ -252,8 +252,7 @@ class Listener {
     [[nodiscard]] i32 connect() const noexcept {
         const i32 client = CHECK_OK(kernel::socket(
             abi::socket_family::inet, abi::socket_type::stream | abi::socket_type::cloexec, 0));
-        CHECK_OK(repeat_interrupted(
-            [&] { return kernel::connect(client, &address_, sizeof address_); }));
+        CHECK_OK(connect_blocking(client, &address_, sizeof address_));
         return client;
     }
 

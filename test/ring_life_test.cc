@@ -91,7 +91,7 @@ VARIANT_TEST(life_close_ends_what_is_in_flight, closed) {
     while (connected == 0) { // as long as the listener is still there
         CHECK_LT(now_ns(), deadline);
         const Fd client = make_tcp_socket();
-        connected = kernel::connect(client, &listener.address, sizeof(listener.address));
+        connected = connect_blocking(client, &listener.address, sizeof(listener.address));
         sleep_ms(1);
     }
     CHECK(connected == -Errno::econnrefused || connected == -Errno::econnreset);

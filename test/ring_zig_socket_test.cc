@@ -179,8 +179,7 @@ TEST(zig_29_accept_multishot) {
     CHECK_EQ(CHECK_OK(ring->submit()), 1);
     for (u32 i = 0; i < 4; ++i) {
         const Fd client = make_tcp_socket();
-        CHECK_OK(repeat_interrupted(
-            [&] { return kernel::connect(client, &listener.address, sizeof(listener.address)); }));
+        CHECK_OK(connect_blocking(client, &listener.address, sizeof(listener.address)));
         const Cqe cqe = next_of(*ring, 0xaaaaaaaa);
         CHECK_GT(cqe.result, 0);
         CHECK_EQ(cqe.flags & abi::cqe_flag::more, abi::cqe_flag::more);

@@ -7,8 +7,8 @@
 #                      or names, with +VARIANT or without
 #   KERNEL=FILE        a kernel that somebody has built, of machine ARCH (x86_64, i386, aarch64, arm,
 #                      riscv64, s390x, ppc64le; default: this one)
-#   TESTS=FILTER       the tests to run, as --filter of the test program. The sets leave some out (below);
-#                      a variant has tests of its own.
+#   TESTS=FILTER       the tests to run, as --filter of the test program: '*' for all of them. Else what
+#                      is in kernels.txt leaves some out (below), and a variant has tests of its own.
 #   EFFORT=PERCENT     of the rounds that long tests make on a real machine
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -40,6 +40,7 @@ elif [ "$KERNELS" = core ] || [ "$KERNELS" = all ]; then
     if [ "$KERNELS" = core ]; then plain_tests=$core_tests; else plain_tests=$all_tests; fi
     names=$(names_of "$KERNELS")
 else
+    plain_tests=$all_tests
     names=$KERNELS
 fi
 for name in $names; do
