@@ -15,7 +15,10 @@ i32 poll_once(i32 fd, u32 events, bool waits) noexcept {
         return -Errno::ebadf; // ppoll would leave it out, and wait for ever
     }
     abi::PollFd poll = {fd, static_cast<u16>(events), 0};
-    const i32 result = kernel::ppoll(&poll, 1, waits ? nullptr : &at_once);
+    i32 result = 0;
+    do {
+        result = kernel::ppoll(&poll, 1, waits ? nullptr : &at_once);
+    } while (result == -Errno::eintr && !waits); // a look must end with an answer: events come once
     if (result <= 0) {
         return result;
     }

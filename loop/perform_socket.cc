@@ -250,7 +250,7 @@ i32 finish_connect(i32 fd) noexcept {
     // First whether it is over at all: only then is no error the answer, and no peer another.
     const i32 events = detail::poll_once(fd, abi::poll_event::out, false);
     if (events <= 0) {
-        return events == 0 || events == -Errno::eintr ? -Errno::einprogress : events;
+        return events == 0 ? -Errno::einprogress : events;
     }
     i32 error = 0;
     u32 bytes = sizeof(error);

@@ -1,5 +1,6 @@
 // The loop's connect and accept, on every engine alike: refused, hanging, waiting for room; peers'
 // addresses.
+#include "hook.h"
 #include "loop_op_address.h"
 #include "loop_scene.h"
 
@@ -184,6 +185,36 @@ LOOP_TEST(loop_op_accept_several_at_once) {
             ports -= peers[i].port;
         }
         CHECK_EQ(ports, 0u); // each client was told once
+    }
+}
+
+/// An event comes once: if the question what it means is not answered, it has to be asked again.
+LOOP_TEST(loop_op_connect_though_the_look_at_it_is_interrupted) {
+    struct Interruptions {
+        u32 connects = 0;
+        u32 looks = 0;
+        static bool answer(void* context, long number, const long* arguments, int,
+                           long* result) noexcept {
+            auto& self = *static_cast<Interruptions*>(context);
+            if (number == number::connect && self.connects++ == 0) {
+                (void)real_call(number, arguments[0], arguments[1], arguments[2]);
+            } else if (number != number::ppoll || self.looks++ != 0) {
+                return false;
+            }
+            *result = -static_cast<long>(Errno::eintr);
+            return true;
+        }
+    } interruptions;
+    const BoundSocket listener = make_listener();
+    const Fd client = make_tcp_socket();
+    Logged logged;
+    set_handler(Interruptions::answer, &interruptions);
+    submit(loop, logged, op::connect(client, &listener.address, sizeof(listener.address)));
+    run_until_ended(loop, logged);
+    remove_handler(Interruptions::answer, &interruptions);
+    CHECK_EQ(logged.last.value, 0);
+    if (row.is_epoll()) {
+        CHECK_GE(interruptions.looks, 2u);
     }
 }
 
