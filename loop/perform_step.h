@@ -44,7 +44,7 @@ struct Buffer {
 [[nodiscard]] abi::IoVec piece_at(const abi::MessageHeader& message, u32 done) noexcept;
 
 /// Waits until one of `events` (abi::poll_event) holds, or does not wait: those that hold, 0, or an
-/// error. -EBADF: no such descriptor.
+/// error. -EBADF: no such descriptor; -EINTR: a signal ended the wait.
 [[nodiscard]] i32 poll_once(i32 fd, u32 events, bool waits) noexcept;
 
 } // namespace oxbow::detail

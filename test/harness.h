@@ -245,7 +245,7 @@ template <class Call>
     return result;
 }
 
-/// connect(2), so often.
+/// connect(2) for tests' own sockets, made again in the same way.
 [[nodiscard]] i32 connect_blocking(i32 fd, const void* address, u32 bytes) noexcept;
 
 // The parts of in_child.
