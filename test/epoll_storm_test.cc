@@ -331,7 +331,7 @@ constexpr Weather weathers[] = {
 
 void interrupt_calls() noexcept {
     constexpr long calls[] = {number::epoll_pwait, number::epoll_pwait2, number::recvfrom,
-                              number::preadv2, number::ppoll};
+                              number::preadv2,     number::ppoll,        number::ppoll_time64};
     for (const long call : calls) {
         inject({.number = call, .kind = Fault::interrupt, .times = always, .chance = 50});
     }
