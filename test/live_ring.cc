@@ -149,7 +149,12 @@ void read_text(i32 fd, const char* text, const Site& site) noexcept {
 // ---- Entries and completions --------------------------------------------------------------------
 
 Cqe next(Ring& ring) noexcept {
-    const Entered entered = ring.submit_and_wait({.count = 1, .timeout_ns = patience_ns});
+    Entered entered;
+    do {
+        // -EINTR comes without a signal, too: where a timeout is over whose completion is still to
+        // be posted (the kernel's io_should_wake, cq_timeouts).
+        entered = ring.submit_and_wait({.count = 1, .timeout_ns = patience_ns});
+    } while (entered.error == -Errno::eintr);
     CHECK_OK(entered.error);
     Cqe cqe = {};
     CHECK_EQ(ring.copy(&cqe, 1), 1u);

@@ -76,8 +76,11 @@ TEST(perform_connect) {
     CHECK_EQ(timeout_of(blocking, option::send_timeout).microseconds, 0);
     CHECK_EQ(timeout_of(blocking, option::send_timeout).seconds, 0);
     CHECK_EQ(finish_connect(blocking), 0);
-    CHECK_ERRNO(try_now(op::connect(blocking, &listener.address, sizeof(listener.address))),
-                Errno::eisconn);
+    const Operation again = op::connect(blocking, &listener.address, sizeof(listener.address));
+    const i32 second = try_now(again);
+    // A connection that was made behind -EINPROGRESS is told to the next call, once: the kernel's
+    // __inet_stream_connect, SS_CONNECTING.
+    CHECK_ERRNO(second == 0 ? try_now(again) : second, Errno::eisconn);
     const Fd other = make_tcp_socket();
     set_nonblocking(other);
     CHECK_EQ(connect_to(other, &listener.address, sizeof(listener.address)), 0);

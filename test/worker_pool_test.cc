@@ -373,13 +373,18 @@ TEST(worker_pool_touches_nothing_after_handing_in) {
 // ---- Closing ------------------------------------------------------------------------------------
 
 struct LateWriter {
+    ThreadLoop* threads;
     BlockedJob* job;
+    const Job* dropped;
     u32 wrote;
 };
 
+/// As soon as the pool is being closed, which the end of its queue tells.
 void write_late(void* argument) noexcept {
     LateWriter& self = *static_cast<LateWriter*>(argument);
-    sleep_ms(30);
+    while (is_queued(*self.threads, *self.dropped)) {
+        sleep_ms(1);
+    }
     store_release(&self.wrote, u32{1});
     self.job->let_go();
 }
@@ -396,7 +401,7 @@ TEST(worker_pool_close_waits_for_what_has_begun_and_drops_the_rest) {
     for (u8 i = 0; i < 3; ++i) {
         dropped[i].submit_to(threads, trace, i);
     }
-    LateWriter writer = {&begun, 0};
+    LateWriter writer = {&threads, &begun, &dropped[2], 0};
     Threads helper;
     CHECK_OK(helper.open(1));
     CHECK_OK(helper.start("late", write_late, &writer));
