@@ -15,6 +15,8 @@ TESTFLAGS ?=
 TEST_CXXFLAGS ?=
 CASE ?=
 FORMAT ?=
+QUICK ?=
+CHECK_INSTRUCTIONS ?=
 PROGRAMS ?=
 KERNELS ?=
 KERNEL ?=
@@ -81,12 +83,16 @@ HARNESS := $(wildcard test/init*.cc) $(addprefix test/,check_value.cc files.cc h
 MACHINE_TESTS := $(wildcard $(addprefix test/,arch_test.cc call_*_test.cc memory_test.cc errno_test.cc text_test.cc))
 POWER_CUT := $(wildcard test/power_cut/*.cc test/init*.cc) $(addprefix test/,check_value.cc files.cc harness.cc hook.cc)
 EXAMPLES := $(patsubst example/%.cc,%,$(wildcard example/*.cc))
-# A peer is measured where its header is installed.
-LIBURING := $(wildcard /usr/include/liburing.h /usr/local/include/liburing.h)
+# A peer is measured where its header is installed: bench/CASE/PEER.cc.
+installed = $(wildcard /usr/include/$1 /usr/local/include/$1)
+PEERS := liburing libuv libev libevent asio_epoll asio_uring
+PEERS_HERE := $(if $(call installed,liburing.h),liburing) $(if $(call installed,uv.h),libuv) \
+	$(if $(call installed,ev.h),libev) $(if $(call installed,event2/event.h),libevent) \
+	$(if $(call installed,asio.hpp),asio_epoll $(if $(call installed,liburing.h),asio_uring))
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
-	$(if $(LIBURING),,%_liburing.cc),$(wildcard bench/*.cc)))
+	$(patsubst %,\%/%.cc,$(filter-out $(PEERS_HERE),$(PEERS))),$(wildcard bench/*/*.cc)))
 FORMATTED := $(wildcard syscall/*.[ch]* loop/*.[ch]* uring/*.[ch]* epoll/*.[ch]* io/*.[ch]* \
-	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]*)
+	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]* bench/*/*.[ch]*)
 
 INSTALLED := $(wildcard syscall/*.h loop/*.h uring/*.h epoll/*.h io/*.h uring/compat/*.h)
 
@@ -140,8 +146,9 @@ cross: ## compile and link the tests for the other machines, and run what qemu-u
 COMPARING := $(wildcard test/abi_kernel_test.cc test/abi_system_test.cc test/abi_header_test.cc test/errno_test.cc)
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) \
 	$(COMPARING:%.cc=$(BUILD)/test/obj/%.o) symbols
-bench: $(BENCHES) ## measure beside liburing, heaps and hand-written code (CASE=nop or deadlines, FORMAT=json)
-	@$(ENVIRONMENT) CASE='$(CASE)' FORMAT='$(FORMAT)' sh bench/run.sh
+bench: $(BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
+	@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format '$(or $(FORMAT),table)' $(if $(QUICK),--quick) \
+		$(if $(CHECK_INSTRUCTIONS),--check-instructions)
 symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmove and memcmp
 	@NM='$(NM)' sh test/symbols.sh $^
 layers: ## fail on an include that runs against syscall <- loop <- uring, epoll <- io
@@ -233,8 +240,13 @@ $(HOSTED_EXAMPLES): $(BUILD)/example/%: $(BUILD)/program/obj/example/%.o $(BUILD
 $(STATIC_EXAMPLES): $(BUILD)/example/%-static: $(BUILD)/program/obj-freestanding/example/%.o \
 		$(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 	$(no_libc_link) && $(STRIP) $@
+LIBRARY_OF_liburing := -luring
+LIBRARY_OF_libuv := -luv
+LIBRARY_OF_libev := -lev
+LIBRARY_OF_libevent := -levent -levent_pthreads
+LIBRARY_OF_asio_uring := -luring
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/program/obj/bench/%.o $(BUILD)/liboxbow.a
-	$(hosted_link) $(if $(findstring liburing,$@),-luring)
+	$(hosted_link) $(LIBRARY_OF_$(@F))
 $(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(ALL)))
 	$(archive)
 $(SIZED): $(BUILD)/size/%: $(BUILD)/size/test/size/%.o $(BUILD)/size/liboxbow.a

@@ -85,7 +85,7 @@ bool Poller::is_cut_read(const Completion& operation, i32 value) noexcept {
         asked += with.vector.pieces[i].bytes;
     }
     const u32 got = static_cast<u32>(value);
-    if (got >= asked || got >= transfer_bytes_max()) {
+    if (got >= asked || (got > transfer_bytes_least && got >= transfer_bytes_max())) {
         return false;
     }
     const i32 fd = operation.fd;

@@ -64,6 +64,10 @@ void Poller::destroy() noexcept {
 // ---- What is submitted --------------------------------------------------------------------------
 
 void Poller::submit(Completion& operation) noexcept {
+    const bool sends = operation.kind == Kind::send || operation.kind == Kind::send_all;
+    if (sends && send_at_once(operation)) {
+        return;
+    }
     switch (way_of(operation)) {
     case Way::now:
         finish(operation, perform_now(operation, Patience::none));

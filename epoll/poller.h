@@ -95,6 +95,10 @@ class Poller {
     [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,
                                                     const CompletionList& list) noexcept;
 
+    // common.cc
+    [[nodiscard]] bool send_at_once(Completion& operation) noexcept;
+    [[nodiscard]] bool receive_at_once(FdSlot& slot, i32 fd) noexcept;
+
     // guests.cc
     [[nodiscard]] Outcome attempt_splice(Completion& operation) noexcept;
     void start_child(Completion& operation) noexcept;

@@ -134,6 +134,9 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
         ++stale_events_;
         return; // of a file that had this number earlier
     }
+    if (events == abi::poll_event::in && receive_at_once(slot, fd)) {
+        return;
+    }
     if (is_away(slot)) {
         slot.set(FdSlot::missed);
     }

@@ -189,6 +189,9 @@ u32 Loop::cancel_everything() noexcept {
     }
     // What is left among the deadlines are timers, and deadlines of what has just been asked to
     // end.
+    if (deadlines_.has_undated()) {
+        deadlines_.date(0);
+    }
     (void)deadlines_.expire(~u64{0}, [this, &found](DeadlineNode& node) noexcept {
         Completion& completion = completion_of(node);
         if (completion.state == State::timing) {

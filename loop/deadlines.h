@@ -68,14 +68,28 @@ class Deadlines {
 
     /// The same as to remove the node, if it is armed, and to insert it.
     void reset(DeadlineNode& node, u64 deadline_ns) noexcept {
-        if (node.armed()) {
-            unlink(node);
-        } else {
-            ++count_;
-        }
-        node.deadline_ns = deadline_ns;
-        append(index_of(deadline_ns), node);
+        rearm(node, deadline_ns, index_of(deadline_ns));
     }
+
+    /// As insert() and reset(), for a deadline that is `duration_ns` from the next date(): whoever
+    /// arms many need not read the clock for each. Until then `deadline_ns` is the duration, and
+    /// the node is not looked at by next_deadline_ns() and expire().
+    void insert_undated(DeadlineNode& node, u64 duration_ns) noexcept {
+        OXBOW_CHECK(!node.armed(), "a deadline was inserted twice");
+        node.deadline_ns = duration_ns;
+        append(undated, node);
+        ++count_;
+    }
+    void reset_undated(DeadlineNode& node, u64 duration_ns) noexcept {
+        rearm(node, duration_ns, undated);
+    }
+
+    /// Whether date() has something to do.
+    [[nodiscard]] bool has_undated() const noexcept {
+        return (occupied_[levels] >> (undated % level_slots) & 1) != 0;
+    }
+    /// Counts all undated durations from `now_ns`.
+    void date(u64 now_ns) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     [[nodiscard]] u32 count() const noexcept { return count_; }
@@ -121,11 +135,13 @@ class Deadlines {
     static constexpr u32 fetch_slots = 4;
     static constexpr u32 fetch_steps_max = 2048;
 
-    // Two lists that are in no level, but end and are left as slots are: what is due and not yet
-    // visited, and what visits have armed although it is due.
+    // Three lists that are in no level, but end and are left as slots are: what is due and not yet
+    // visited, what visits have armed although it is due, and what date() is to come to.
     static constexpr u32 due = levels * level_slots;
     static constexpr u32 held = due + 1;
-    static constexpr u32 lists = held + 1;
+    static constexpr u32 undated = held + 1;
+    static constexpr u32 lists = undated + 1;
+    static constexpr u64 due_or_held = 3; // their bits in occupied_[levels]
 
     [[nodiscard]] static DeadlineNode& node_of(DeadlineLink* link) noexcept {
         return *reinterpret_cast<DeadlineNode*>(link); // its first member
@@ -171,6 +187,16 @@ class Deadlines {
         occupied_[index / level_slots] |= u64{1} << index % level_slots;
     }
 
+    void rearm(DeadlineNode& node, u64 deadline_ns, u32 index) noexcept {
+        if (node.armed()) {
+            unlink(node);
+        } else {
+            ++count_;
+        }
+        node.deadline_ns = deadline_ns;
+        append(index, node);
+    }
+
     void unlink(DeadlineNode& node) noexcept {
         DeadlineLink* const next = node.link.next;
         DeadlineLink* const prev = node.link.prev;
@@ -213,13 +239,14 @@ class Deadlines {
     void end() noexcept {
         expiring_ = false;
         floor_tick_ = base_tick_;
-        if (occupied_[levels] != 0) {
+        if ((occupied_[levels] & due_or_held) != 0) {
             release_held();
         }
     }
 
     [[nodiscard]] u32 lowest_level() const noexcept;
     [[nodiscard]] u64 slot_tick(u32 level, u32 slot) const noexcept;
+    [[nodiscard]] DeadlineLink* empty_out(u32 index) noexcept;
     [[nodiscard]] static bool is_short(const DeadlineLink& head) noexcept;
     [[nodiscard]] DeadlineNode* collect() noexcept;
     void fetch(u32 level) noexcept;

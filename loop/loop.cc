@@ -165,15 +165,19 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
     }
 }
 
+/// A cached time would let a timer end early, since it is as old as the round; so one that is given
+/// as a duration gets its date when the callbacks of this round have run, from one look at the
+/// clock for all of them.
 void Loop::start_timer(Completion& completion) noexcept {
     const arguments::Timer& timer = completion.arguments.timer;
-    u64 deadline_ns = timer.time_ns;
-    if (!timer.absolute) {
-        // A cached time would let it end early: it is as old as the round.
-        deadline_ns = saturating_add(update_now(), deadline_ns);
-    }
     completion.state = State::timing;
-    deadlines_.insert(completion.deadline, deadline_ns);
+    if (timer.absolute) {
+        deadlines_.insert(completion.deadline, timer.time_ns);
+    } else if (running_) {
+        deadlines_.insert_undated(completion.deadline, timer.time_ns);
+    } else {
+        deadlines_.insert(completion.deadline, saturating_add(update_now(), timer.time_ns));
+    }
 }
 
 void Loop::start_on_engine(Completion& completion) noexcept {
@@ -215,9 +219,11 @@ void Loop::rearm(Completion& completion) noexcept {
     completion.value = 0;
     if (draining_) {
         finish(completion, -Errno::ecanceled);
-        return;
+    } else if (completion.deadline.deadline_ns == completion.arguments.timer.time_ns) {
+        start_timer(completion); // cancelled before it had got a date
+    } else {
+        start_next_period(completion, completion.arguments.timer.time_ns);
     }
-    start_next_period(completion, completion.arguments.timer.time_ns);
 }
 
 void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
@@ -227,6 +233,11 @@ void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
     timer.arguments.timer.absolute = false;
     if (timer.idle()) {
         start(timer, Operation::no_deadline, false);
+        return;
+    }
+    if (timer.state == State::timing && running_) {
+        timer.value = 0;
+        deadlines_.reset_undated(timer.deadline, duration_ns);
         return;
     }
     const u64 deadline_ns = saturating_add(update_now(), duration_ns);

@@ -178,6 +178,9 @@ class Loop {
     friend class BufferPool;
 
     static constexpr u32 chain_buckets = 64;
+    // What callbacks make ready by themselves costs no system call, but never keeps the kernel
+    // waiting for longer than this.
+    static constexpr u32 callbacks_between_looks = 64;
     // Of a timer: its result is not to be told, it has been set anew.
     static constexpr u8 was_reset = Completion::engine_bit_a;
     [[nodiscard]] static bool was_set_anew(const Completion& completion) noexcept {
@@ -211,6 +214,7 @@ class Loop {
     [[nodiscard]] u32 run_ready() noexcept;
     [[nodiscard]] bool run_callback(Completion& completion) noexcept;
     Action call(Completion& completion, Result result) noexcept;
+    Action call_and_time(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;
     void expire_deadlines() noexcept;
     [[nodiscard]] static Completion& completion_of(DeadlineNode& node) noexcept {
@@ -257,6 +261,7 @@ class Loop {
     Completion* resuming_ = nullptr; // whose callback runs, where further results follow
     u64 now_ns_ = 0;                 // 0: not read in this round
     u32 active_ = 0;
+    u32 callbacks_to_look_ = 0; // until the next look at the kernel, which comes before if none is ready
     bool stopped_ = false;
     bool running_ = false;
     bool draining_ = false;

@@ -36,8 +36,8 @@ struct Buffer {
 [[nodiscard]] inline u32 bytes_of_step(usize left, u32 done) noexcept {
     const u32 reportable = count_max - done;
     const u32 wanted = left < reportable ? static_cast<u32>(left) : reportable;
-    const u32 most = transfer_bytes_max();
-    return wanted < most ? wanted : most;
+    return wanted <= transfer_bytes_least || wanted < transfer_bytes_max() ? wanted
+                                                                           : transfer_bytes_max();
 }
 
 /// The piece of `message` in which byte `done` lies, from there on; no bytes behind its end.

@@ -17,6 +17,7 @@ i32 Loop::run_for(u64 duration_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
     while (result >= 0 && !stopped_) {
@@ -35,6 +36,7 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
     do {
@@ -52,32 +54,43 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
 /// One round, which waits until `limit_ns` at most. How many callbacks ran.
 i32 Loop::round(u64 limit_ns) noexcept {
     ++statistics_.rounds;
-    const i32 result = wait(limit_ns);
-    if (result < 0) {
-        return result;
+    const bool looks = ready_.empty() || callbacks_to_look_ == 0;
+    if (looks) {
+        const i32 result = wait(limit_ns);
+        if (result < 0) {
+            return result;
+        }
     }
+    now_ns_ = 0;
     if (has_remote_work()) {
         take_remote();
     }
-    if (!deadlines_.empty()) {
+    if (looks && !deadlines_.empty()) {
         expire_deadlines();
     }
-    return static_cast<i32>(run_ready());
+    const u32 callbacks = run_ready();
+    callbacks_to_look_ -= callbacks < callbacks_to_look_ ? callbacks : callbacks_to_look_;
+    return static_cast<i32>(callbacks);
 }
 
+/// Looks at the kernel: hands over what is queued, and collects what has happened.
 i32 Loop::wait(u64 limit_ns) noexcept {
+    callbacks_to_look_ = options_.batch_max == 0 ? callbacks_between_looks : 0;
     for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
-        pool->serve_waiters();
+        if (!pool->waiters.empty()) {
+            pool->serve_waiters();
+        }
+    }
+    if (deadlines_.has_undated()) {
+        deadlines_.date(update_now());
     }
     u64 deadline_ns = 0;
     if (ready_.empty() && limit_ns != 0) {
-        const u64 timer_ns = deadlines_.next_deadline_ns();
+        const u64 timer_ns = deadlines_.empty() ? ~u64{0} : deadlines_.next_deadline_ns();
         deadline_ns = limit_ns < timer_ns ? limit_ns : timer_ns;
     }
     if (deadline_ns == 0) {
-        const i32 result = engine_->wait(*this, 0);
-        now_ns_ = 0;
-        return result;
+        return engine_->wait(*this, 0);
     }
     // Whoever pushes something now either is seen by the second look, or sees that we sleep.
     store_release(&sleeping_, u32{1});
@@ -87,7 +100,6 @@ i32 Loop::wait(u64 limit_ns) noexcept {
     }
     const i32 result = engine_->wait(*this, deadline_ns);
     store_release(&sleeping_, u32{0});
-    now_ns_ = 0;
     return result;
 }
 
@@ -125,6 +137,25 @@ u32 Loop::run_ready() noexcept {
     return callbacks;
 }
 
+inline Action Loop::call(Completion& completion, Result result) noexcept {
+    if (completion.callback == nullptr) {
+        return Action::disarm;
+    }
+    if (options_.slow_callback_ns == 0) [[likely]] {
+        return completion.callback(*this, completion, result, completion.user);
+    }
+    return call_and_time(completion, result);
+}
+
+Action Loop::call_and_time(Completion& completion, Result result) noexcept {
+    const u64 before_ns = update_now();
+    const Action action = completion.callback(*this, completion, result, completion.user);
+    if (update_now() - before_ns > options_.slow_callback_ns) {
+        ++statistics_.slow_callbacks;
+    }
+    return action;
+}
+
 /// False: there was none to run, since the timer has been set anew.
 bool Loop::run_callback(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
@@ -157,21 +188,6 @@ bool Loop::run_callback(Completion& completion) noexcept {
         rearm(completion);
     }
     return true;
-}
-
-Action Loop::call(Completion& completion, Result result) noexcept {
-    if (completion.callback == nullptr) {
-        return Action::disarm;
-    }
-    if (options_.slow_callback_ns == 0) {
-        return completion.callback(*this, completion, result, completion.user);
-    }
-    const u64 before_ns = update_now();
-    const Action action = completion.callback(*this, completion, result, completion.user);
-    if (update_now() - before_ns > options_.slow_callback_ns) {
-        ++statistics_.slow_callbacks;
-    }
-    return action;
 }
 
 /// Goes on with an operation that has told one of its results.

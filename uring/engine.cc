@@ -111,26 +111,24 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     return true;
 }
 
-void reap(Loop& loop) noexcept {
+/// How many completions were taken.
+u32 reap(Loop& loop) noexcept {
     Ring& ring = state_of(loop).ring;
-    if (ring.overflowed()) {
+    if (ring.overflowed()) [[unlikely]] {
         ++loop.counters().overflows;
     }
-    for (u32 left = ring.cq_entries(); left != 0; --left) {
-        const Cqe* const cqe = ring.peek();
-        if (cqe == nullptr) {
-            return;
-        }
-        const Cqe copy = *cqe;
-        if (!take(loop, copy)) {
-            return; // the rest waits in the queue, in order
-        }
-        ring.seen(cqe);
-    }
+    // Those that are left where one could not be taken wait in the queue, in order.
+    return ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });
 }
 
-[[nodiscard]] i32 submit_and_wait(Loop& loop, u64 deadline_ns) noexcept {
-    State& state = state_of(loop);
+/// Nothing moves: the kernel has no memory for requests. It gets some time to find some.
+void pause_for_memory(Loop& loop) noexcept {
+    constexpr u64 pause_ns = 1'000'000;
+    (void)state_of(loop).ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
+    (void)reap(loop);
+}
+
+[[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
     Ring& ring = state.ring;
     if (deadline_ns == 0 || ring.cq_ready() != 0) {
         if (ring.sq_ready() == 0) {
@@ -149,7 +147,14 @@ void reap(Loop& loop) noexcept {
     return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
 }
 
-i32 wait(Loop& loop, u64 deadline_ns) noexcept {
+/// Whether something is to be done first, besides handing over and waiting.
+[[nodiscard]] bool has_chores(Loop& loop, const State& state) noexcept {
+    return !state.enabled || !state.wake_armed || state.cancels_left ||
+           state.cancels_again_ns != 0 || !loop.parked().empty();
+}
+
+/// The chores, and then a round. 0, or an error.
+[[nodiscard]] i32 wait_after_chores(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
     enable(loop);
     if (!state.wake_armed) {
@@ -168,16 +173,26 @@ i32 wait(Loop& loop, u64 deadline_ns) noexcept {
     unpark(loop);
     // What is parked still would not be handed over during a long wait: come back soon.
     const bool is_stuck = !loop.parked().empty() || state.cancels_left || !state.wake_armed;
-    i32 error = submit_and_wait(loop, is_stuck ? 0 : deadline_ns);
-    const bool idle = state.ring.cq_ready() == 0;
-    reap(loop);
-    if (idle && (error == -Errno::eagain || is_stuck) && deadline_ns != 0) {
-        // Nothing moves: the kernel has no memory for requests. It gets some time to find some.
-        constexpr u64 pause_ns = 1'000'000;
-        (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
-        reap(loop);
+    const i32 error = submit_and_wait(loop, state, is_stuck ? 0 : deadline_ns);
+    if (reap(loop) == 0 && (is_stuck || error == -Errno::eagain) && deadline_ns != 0) {
+        pause_for_memory(loop);
     }
-    return after_enter(loop, error);
+    return error;
+}
+
+i32 wait(Loop& loop, u64 deadline_ns) noexcept {
+    State& state = state_of(loop);
+    i32 error = 0;
+    if (has_chores(loop, state)) [[unlikely]] {
+        error = wait_after_chores(loop, deadline_ns);
+    } else {
+        error = submit_and_wait(loop, state, deadline_ns);
+        const u32 taken = reap(loop);
+        if (error == -Errno::eagain && taken == 0 && deadline_ns != 0) {
+            pause_for_memory(loop);
+        }
+    }
+    return error == 0 ? 0 : after_enter(loop, error);
 }
 
 void detach(Loop& loop) noexcept {

@@ -513,6 +513,12 @@ bool is_file(i32 fd) noexcept {
 }
 
 void submit(Loop& loop, Completion& completion) noexcept {
+    if (completion.kind >= Kind::recv && completion.kind <= Kind::sendmsg_zero_copy &&
+        is_native(state_of(loop), completion)) [[likely]] {
+        enlist(loop, completion); // of what sockets do, nothing has to be looked at before
+        queue(loop, completion);
+        return;
+    }
     if (is_file_without_multishot(state_of(loop), completion)) {
         loop.finish(completion, -Errno::ebadfd);
         return;

@@ -1,11 +1,11 @@
 // The no-op loop on Debian's liburing, as its examples write it.
-#include "bench.h"
+#include "nop.h"
 
 #include <liburing.h>
 
 namespace {
 
-struct LiburingNop {
+struct Subject {
     io_uring ring{};
 
     void open() {
@@ -43,12 +43,10 @@ struct LiburingNop {
         }
         io_uring_cq_advance(&ring, seen);
     }
-
-    void close() { io_uring_queue_exit(&ring); }
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-    return bench::run<LiburingNop>(argc, argv);
+    return bench::run_nop<Subject>(argc, argv);
 }

@@ -1,13 +1,13 @@
 // The no-op loop on oxbow::Ring: get, prepare, submit and wait, reap.
-#include "../uring/prep_ring.h"
-#include "../uring/ring.h"
-#include "bench.h"
+#include "../../uring/prep_ring.h"
+#include "../../uring/ring.h"
+#include "nop.h"
 
 namespace {
 
 namespace setup = oxbow::abi::setup;
 
-struct OxbowNop {
+struct Subject {
     oxbow::Ring ring;
 
     void open() {
@@ -42,12 +42,10 @@ struct OxbowNop {
             totals.errors |= cqe.result;
         });
     }
-
-    void close() { ring.close(); }
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-    return bench::run<OxbowNop>(argc, argv);
+    return bench::run_nop<Subject>(argc, argv);
 }

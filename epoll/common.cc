@@ -1,0 +1,65 @@
+// The two things that servers do all the time, without the questions that anything else might
+// raise: a send that nobody waits before, and data for the one multishot receive of a descriptor
+// that is watched for nothing else. Whatever turns out to be less simple is left to the general
+// way, which makes the call once more.
+#include "../loop/buffer_pool.h"
+#include "../syscall/call_socket.h"
+#include "poller.h"
+
+namespace oxbow {
+
+/// False: it is to be started as any other; of a send_all, what is left of it.
+bool Poller::send_at_once(Completion& operation) noexcept {
+    const FdSlot* const slot = loop_->fds().slot(operation.fd);
+    if (slot == nullptr || !slot->writers.empty()) {
+        return false;
+    }
+    const arguments::Send& with = operation.arguments.send;
+    constexpr u32 flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
+    ++loop_->counters().syscalls;
+    const i32 sent = static_cast<i32>(
+        kernel::send(operation.fd, with.data, with.bytes, with.flags | flags));
+    const bool is_short = sent >= 0 && static_cast<u32>(sent) < with.bytes;
+    if (sent < 0 || (is_short && operation.kind == Kind::send_all)) {
+        operation.value = sent > 0 ? sent : 0;
+        return false;
+    }
+    finish(operation, sent);
+    return true;
+}
+
+/// `slot` has input, and nothing else has happened to it. False: this is for serve().
+bool Poller::receive_at_once(FdSlot& slot, i32 fd) noexcept {
+    constexpr u16 of_no_matter = FdSlot::readable | FdSlot::writable;
+    Completion* const operation = slot.readers.first();
+    if ((slot.flags & ~of_no_matter) != FdSlot::registered || operation == nullptr ||
+        operation->next != nullptr || operation->kind != Kind::recv_multishot ||
+        operation->arguments.managed.flags != 0) {
+        return false;
+    }
+    BufferPool& pool = *operation->arguments.managed.pool;
+    const i32 taken = pool.take();
+    if (taken < 0) {
+        return false;
+    }
+    const u16 id = static_cast<u16>(taken);
+    ++loop_->counters().syscalls;
+    const i32 received = static_cast<i32>(
+        kernel::recv(fd, pool.buffer(id), pool.buffer_bytes(), abi::msg_flag::dontwait));
+    if (received <= 0) {
+        pool.untake(id);
+        return false;
+    }
+    // As note_emptied() says: it is level-triggered, so that a guess is good enough.
+    if (static_cast<u32>(received) < pool.buffer_bytes()) {
+        slot.clear(FdSlot::readable);
+    } else {
+        slot.set(FdSlot::readable);
+    }
+    leave(slot.readers, *operation);
+    deliver(*operation, received,
+            result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift);
+    return true;
+}
+
+} // namespace oxbow
