@@ -18,7 +18,7 @@ bool Poller::send_at_once(Completion& operation) noexcept {
     constexpr u32 flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
     ++loop_->counters().syscalls;
     const i32 sent = static_cast<i32>(
-        kernel::send(operation.fd, with.data, with.bytes, with.flags | flags));
+        kernel::send(operation.fd, with.data, with.bytes, with.message_flags() | flags));
     const bool is_short = sent >= 0 && static_cast<u32>(sent) < with.bytes;
     if (sent < 0 || (is_short && operation.kind == Kind::send_all)) {
         operation.value = sent > 0 ? sent : 0;

@@ -309,6 +309,10 @@ void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     if (completion.has(Completion::cancelled) && !parked_.empty()) {
         settle_parked_requests(completion, value);
     }
+    if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
+        const arguments::Send& sent = completion.arguments.send;
+        sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
+    }
     make_ready(completion, State::ready, value, flags);
     if (completion.has(Completion::counted)) {
         end_on_fd(completion);
@@ -332,6 +336,15 @@ void Loop::park(Completion& completion) noexcept {
     ++statistics_.parked;
     completion.state = State::parked;
     parked_.push(completion);
+}
+
+bool Loop::awaits_buffer() const noexcept {
+    for (const BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
+        if (!pool->waiters.empty()) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void Loop::await_buffer(Completion& completion) noexcept {

@@ -146,6 +146,8 @@ class Loop {
     [[nodiscard]] CompletionList& parked() noexcept { return parked_; }
     /// Waits for a buffer of its pool; goes back to Engine::submit when there is one.
     void await_buffer(Completion& completion) noexcept;
+    /// Whether one does.
+    [[nodiscard]] bool awaits_buffer() const noexcept;
 
     /// Does the operation on a worker thread, or lets the thread that waits wait for it, and
     /// finishes with what comes of it; the completion is in no list of the engine's.

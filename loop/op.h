@@ -21,6 +21,7 @@
 //   can block without a descriptor to wait for (files, paths) runs on a worker thread.
 #pragma once
 
+#include "buffer_pool.h"
 #include "needs.h"
 #include "operation.h"
 
@@ -242,7 +243,7 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 [[nodiscard]] inline Operation send(i32 fd, const void* data, u32 bytes, u32 flags = 0) noexcept {
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::send_all : Kind::send, fd);
-    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags};
+    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags, nullptr};
     return operation;
 }
 
@@ -251,6 +252,22 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
                                         u32 flags = 0) noexcept {
     Operation operation = send(fd, data, bytes, flags);
     operation.kind = Kind::send_all;
+    return operation;
+}
+
+/// As send_all, of what `received` has in a buffer of `pool`, which is given back when the send has
+/// ended, however it does. So a server that answers with what it was sent, or what it has written
+/// over that, need not be told of the end: with no callback, io_uring is asked not to tell of it
+/// either (5.17), and a request costs one system call. Not to be rearmed. `flags` are below 2^16.
+[[nodiscard]] inline Operation send_all(i32 fd, BufferPool& pool, Result received,
+                                        u32 flags = 0) noexcept {
+    OXBOW_CHECK(received.has_buffer() && flags <= arguments::Send::pooled_flags,
+                "op::send_all of a result without a buffer, or with flags above 2^16");
+    Operation operation = detail::make(Kind::send_all, fd);
+    operation.arguments.send = {pool.data(received), received.count(),
+                                flags | static_cast<u32>(received.buffer())
+                                            << arguments::Send::buffer_shift,
+                                &pool};
     return operation;
 }
 

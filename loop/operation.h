@@ -145,7 +145,14 @@ struct Managed { // recv_managed, recv_multishot, read_managed, read_multishot, 
 struct Send { // send, send_all, send_zero_copy
     const void* data;
     u32 bytes;
-    u32 flags;
+    u32 flags;        ///< with a pool, the buffer's id is above pooled_flags
+    BufferPool* pool; ///< send_all: whose buffer goes back in the end; nullptr: none does
+
+    static constexpr u32 buffer_shift = 16;
+    static constexpr u32 pooled_flags = (1u << buffer_shift) - 1;
+    [[nodiscard]] u32 message_flags() const noexcept {
+        return pool != nullptr ? flags & pooled_flags : flags;
+    }
 };
 struct ReceiveMessage {
     abi::MessageHeader* message;

@@ -180,7 +180,8 @@ Data data_of(const Completion& operation, const Buffer& buffer) noexcept {
     case Kind::send:
     case Kind::send_all:
     case Kind::send_zero_copy:
-        return {true, false, const_cast<void*>(with.send.data), with.send.bytes, with.send.flags};
+        return {true, false, const_cast<void*>(with.send.data), with.send.bytes,
+                with.send.message_flags()};
     default: // sendmsg, sendmsg_all, sendmsg_zero_copy
         return {true, true, const_cast<abi::MessageHeader*>(with.send_message.message), 0,
                 with.send_message.flags};

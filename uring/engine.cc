@@ -107,18 +107,30 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if (completion.state != oxbow::State::engine) {
         return false;
     }
+    State& state = state_of(loop);
+    if (state.silent_count != 0 && is_send(completion.kind)) {
+        forget_silent(state, completion);
+    }
     take_result(loop, completion, cqe);
     return true;
 }
 
 /// How many completions were taken.
 u32 reap(Loop& loop) noexcept {
-    Ring& ring = state_of(loop).ring;
-    if (ring.overflowed()) [[unlikely]] {
+    State& state = state_of(loop);
+    Ring& ring = state.ring;
+    const bool all_consumed = ring.sq_ready() == 0; // taking completions may queue new entries
+    const bool overflowed = ring.overflowed();
+    if (overflowed) [[unlikely]] {
         ++loop.counters().overflows;
     }
     // Those that are left where one could not be taken wait in the queue, in order.
-    return ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });
+    u32 taken = ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });
+    if (state.silent_count != 0 && all_consumed && !overflowed && ring.cq_ready() == 0) {
+        taken += state.silent_count;
+        end_silent(loop, state);
+    }
+    return taken;
 }
 
 /// Nothing moves: the kernel has no memory for requests. It gets some time to find some.
@@ -130,7 +142,9 @@ void pause_for_memory(Loop& loop) noexcept {
 
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
     Ring& ring = state.ring;
-    if (deadline_ns == 0 || ring.cq_ready() != 0) {
+    const bool may_sleep = deadline_ns != 0 && ring.cq_ready() == 0 &&
+                           (state.silent_count == 0 || !silent_must_end(loop, state));
+    if (!may_sleep) {
         if (ring.sq_ready() == 0) {
             return 0;
         }

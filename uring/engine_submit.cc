@@ -96,7 +96,7 @@ void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noe
     case Kind::send:
     case Kind::send_all:
         prep::send(sqe, fd, static_cast<const u8*>(a.send.data) + done, a.send.bytes - done,
-                   {.flags = a.send.flags | send_flags});
+                   {.flags = a.send.message_flags() | send_flags});
         return;
     case Kind::sendmsg_zero_copy:
         if (state.features.has(abi::Opcode::sendmsg_zc)) {
@@ -442,6 +442,26 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     sqe.user_data = tag_of(completion);
 }
 
+/// Prepares an entry for a send, which the kernel does not tell of if it sends all. False: that is
+/// not possible.
+[[nodiscard]] bool queue_silently(Loop& loop, Completion& completion) noexcept {
+    State& state = state_of(loop);
+    const bool sends = completion.kind == Kind::send || completion.kind == Kind::send_all;
+    if (!sends || !state.ring.has(abi::feature::cqe_skip) ||
+        state.silent_count == State::silent_max || !loop.parked().empty()) {
+        return false;
+    }
+    abi::Sqe* const sqe = entry(loop);
+    if (sqe == nullptr) {
+        return false;
+    }
+    fill(loop, *sqe, completion);
+    sqe->op_flags |= abi::msg_flag::waitall; // a short one is a failure, and told
+    prep::skip_success(*sqe);
+    state.silent[state.silent_count++] = &completion;
+    return true;
+}
+
 /// Prepares an entry for a completion that is in its slot's list; parks it where there is none.
 void queue(Loop& loop, Completion& completion) noexcept {
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
@@ -516,7 +536,9 @@ void submit(Loop& loop, Completion& completion) noexcept {
     if (completion.kind >= Kind::recv && completion.kind <= Kind::sendmsg_zero_copy &&
         is_native(state_of(loop), completion)) [[likely]] {
         enlist(loop, completion); // of what sockets do, nothing has to be looked at before
-        queue(loop, completion);
+        if (completion.callback != nullptr || !queue_silently(loop, completion)) {
+            queue(loop, completion);
+        }
         return;
     }
     if (is_file_without_multishot(state_of(loop), completion)) {

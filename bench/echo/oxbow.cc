@@ -1,5 +1,5 @@
-// As a user would write it: accept_multishot, recv_multishot into one pool for all, send_all of the
-// buffer that the data came in.
+// As a user would write it: accept_multishot, recv_multishot into one pool for all, and send_all of
+// the buffer that the data came in, which goes back by itself.
 #include "../oxbow.h"
 #include "echo.h"
 
@@ -14,20 +14,16 @@ class Session {
     void start(Server& server, int fd) noexcept;
 
   private:
-    static constexpr u32 waiting_max = 16; // pieces received and not yet sent back
+    static constexpr u32 sends = 4; // pieces that were received and wait to be sent back
 
     void received(Loop& loop, Result result) noexcept;
-    void send_first(Loop& loop) noexcept;
-    void sent(Loop& loop, Result result) noexcept;
     void closed(Result result) noexcept;
 
     Server* server_ = nullptr;
     int fd_ = -1;
-    u32 first_ = 0;
-    u32 count_ = 0;
+    u32 next_ = 0;
     Completion receive_;
-    Completion send_;
-    Result waiting_[waiting_max] = {};
+    Completion send_[sends];
 };
 
 class Server {
@@ -80,12 +76,16 @@ void Session::start(Server& server, int fd) noexcept {
 
 void Session::received(Loop& loop, Result result) noexcept {
     if (result.has_buffer()) {
-        if (count_ == waiting_max) {
-            bench::fail("too many pieces", waiting_max);
+        Completion& last = send_[(next_ + sends - 1) % sends];
+        Completion& send = send_[next_++ % sends];
+        const Operation answer = op::send_all(fd_, server_->pool(), result);
+        if (!send.idle()) {
+            bench::fail("too many pieces", sends);
         }
-        waiting_[(first_ + count_++) % waiting_max] = result;
-        if (count_ == 1) {
-            send_first(loop);
+        if (last.idle()) {
+            loop.submit(send, answer, Handler{});
+        } else {
+            loop.then(last, send, answer, Handler{});
         }
     }
     if (!result.more()) {
@@ -93,23 +93,6 @@ void Session::received(Loop& loop, Result result) noexcept {
             bench::fail("recv", result.value);
         }
         loop.submit(receive_, op::close(fd_), on<&Session::closed>(*this));
-    }
-}
-
-void Session::send_first(Loop& loop) noexcept {
-    const Result& first = waiting_[first_];
-    loop.submit(send_, op::send_all(fd_, server_->pool().data(first), first.count()),
-                on<&Session::sent>(*this));
-}
-
-void Session::sent(Loop& loop, Result result) noexcept {
-    if (result.count() != waiting_[first_].count()) {
-        bench::fail("send", result.value);
-    }
-    server_->pool().give_back(waiting_[first_]);
-    first_ = (first_ + 1) % waiting_max;
-    if (--count_ != 0) {
-        send_first(loop);
     }
 }
 
