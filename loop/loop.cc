@@ -112,6 +112,15 @@ void Loop::submit(Completion& completion, const Operation& operation, Handler ha
     OXBOW_CHECK(is_open(), "submit to a loop that is not open");
     check_owner();
     fill(completion, operation, handler);
+    if (completion.kind > Kind::close && operation.deadline_ns == Operation::no_deadline &&
+        !draining_) [[likely]] {
+        ++active_;
+        ++statistics_.submitted;
+        completion.bits = 0;
+        completion.value = 0;
+        start_on_engine(completion);
+        return;
+    }
     start(completion, operation.deadline_ns, operation.deadline_is_relative);
 }
 
@@ -303,11 +312,13 @@ void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     if (completion.deadline.armed()) {
         deadlines_.remove(completion.deadline);
     }
-    if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
-        value = -Errno::etime;
-    }
-    if (completion.has(Completion::cancelled) && !parked_.empty()) {
-        settle_parked_requests(completion, value);
+    if (completion.has(Completion::expired | Completion::cancelled)) [[unlikely]] {
+        if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
+            value = -Errno::etime;
+        }
+        if (completion.has(Completion::cancelled) && !parked_.empty()) {
+            settle_parked_requests(completion, value);
+        }
     }
     if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
         const arguments::Send& sent = completion.arguments.send;

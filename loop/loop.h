@@ -251,10 +251,7 @@ class Loop {
     void take_remote() noexcept;
     void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
-    [[nodiscard]] bool has_remote_work() const noexcept {
-        return !posted_.empty() || !worker_results_.empty() || !worker_ends_.empty() ||
-               !notified_.empty();
-    }
+    [[nodiscard]] bool has_remote_work() const noexcept { return load_relaxed(&brought_) != 0; }
 
     const Engine* engine_ = nullptr;
     void* engine_state_ = nullptr;
@@ -268,6 +265,7 @@ class Loop {
     bool running_ = false;
     bool draining_ = false;
     u32 sleeping_ = 0; // shared: whether a write to the eventfd is needed
+    u32 brought_ = 0;  // shared: whether there may be something in one of the four queues
     i32 wake_fd_ = -1;
     RemoteQueue<Completion> posted_;
     RemoteQueue<Completion> worker_results_;

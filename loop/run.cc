@@ -81,13 +81,13 @@ i32 Loop::wait(u64 limit_ns) noexcept {
             pool->serve_waiters();
         }
     }
-    if (deadlines_.has_undated()) {
-        deadlines_.date(update_now());
-    }
-    u64 deadline_ns = 0;
-    if (ready_.empty() && limit_ns != 0) {
-        const u64 timer_ns = deadlines_.empty() ? ~u64{0} : deadlines_.next_deadline_ns();
-        deadline_ns = limit_ns < timer_ns ? limit_ns : timer_ns;
+    u64 deadline_ns = ready_.empty() ? limit_ns : 0;
+    if (!deadlines_.empty()) {
+        if (deadlines_.has_undated()) {
+            deadlines_.date(update_now());
+        }
+        const u64 timer_ns = deadline_ns != 0 ? deadlines_.next_deadline_ns() : 0;
+        deadline_ns = deadline_ns < timer_ns ? deadline_ns : timer_ns;
     }
     if (deadline_ns == 0) {
         return engine_->wait(*this, 0);

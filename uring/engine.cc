@@ -91,6 +91,39 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     }
 }
 
+/// The results that servers are made of, which need no second look: data of a multishot receive
+/// that goes on, and a send that has sent all. False: it is something else.
+[[nodiscard]] bool take_common(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
+    constexpr u32 goes_on = abi::cqe_flag::buffer | abi::cqe_flag::more;
+    const i32 value = cqe.result;
+    if (value <= 0 || completion.has(Completion::polls)) {
+        return false;
+    }
+    if (completion.kind == Kind::recv_multishot) {
+        constexpr u32 known = goes_on | abi::cqe_flag::sock_nonempty;
+        const u32 low = cqe.flags & ((1u << abi::cqe_buffer_shift) - 1);
+        if ((low & goes_on) != goes_on || (low & ~known) != 0) {
+            return false;
+        }
+        completion.arguments.managed.pool->taken_by_kernel();
+        u32 flags = result_flag::buffer | (cqe.flags & ~((1u << abi::cqe_buffer_shift) - 1));
+        flags |= (low & abi::cqe_flag::sock_nonempty) != 0 ? result_flag::nonempty : 0;
+        list_of(loop, completion).remove(completion);
+        loop.deliver(completion, value, flags);
+        return true;
+    }
+    if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
+        const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
+        if (done < completion.arguments.send.bytes && completion.kind == Kind::send_all) {
+            return false;
+        }
+        list_of(loop, completion).remove(completion);
+        loop.finish(completion, static_cast<i32>(done));
+        return true;
+    }
+    return false;
+}
+
 /// Whether it could be taken: not while an earlier result of the same completion has not been seen.
 [[nodiscard]] bool take(Loop& loop, const Cqe& cqe) noexcept {
     if ((cqe.user_data & 1) != 0) [[unlikely]] {
@@ -111,7 +144,9 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if (state.silent_count != 0 && is_send(completion.kind)) {
         forget_silent(state, completion);
     }
-    take_result(loop, completion, cqe);
+    if (!take_common(loop, completion, cqe)) {
+        take_result(loop, completion, cqe);
+    }
     return true;
 }
 
@@ -163,7 +198,7 @@ void pause_for_memory(Loop& loop) noexcept {
 
 /// Whether something is to be done first, besides handing over and waiting.
 [[nodiscard]] bool has_chores(Loop& loop, const State& state) noexcept {
-    return !state.enabled || !state.wake_armed || state.cancels_left ||
+    return !(state.enabled & state.wake_armed) || state.cancels_left ||
            state.cancels_again_ns != 0 || !loop.parked().empty();
 }
 

@@ -471,47 +471,7 @@ void attempt(Loop& loop, Completion& completion) noexcept {
     }
 }
 
-namespace {
-
-/// The results that servers are made of, which need no second look: data of a multishot receive
-/// that goes on, and a send that has sent all. False: it is something else.
-[[nodiscard]] bool take_common(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
-    constexpr u32 goes_on = abi::cqe_flag::buffer | abi::cqe_flag::more;
-    const i32 value = cqe.result;
-    if (value <= 0 || completion.has(Completion::polls)) {
-        return false;
-    }
-    if (completion.kind == Kind::recv_multishot) {
-        constexpr u32 known = goes_on | abi::cqe_flag::sock_nonempty;
-        const u32 low = cqe.flags & ((1u << abi::cqe_buffer_shift) - 1);
-        if ((low & goes_on) != goes_on || (low & ~known) != 0) {
-            return false;
-        }
-        completion.arguments.managed.pool->taken_by_kernel();
-        u32 flags = result_flag::buffer | (cqe.flags & ~((1u << abi::cqe_buffer_shift) - 1));
-        flags |= (low & abi::cqe_flag::sock_nonempty) != 0 ? result_flag::nonempty : 0;
-        leave(loop, completion);
-        loop.deliver(completion, value, flags);
-        return true;
-    }
-    if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
-        const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
-        if (done < completion.arguments.send.bytes && completion.kind == Kind::send_all) {
-            return false;
-        }
-        leave(loop, completion);
-        loop.finish(completion, static_cast<i32>(done));
-        return true;
-    }
-    return false;
-}
-
-} // namespace
-
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept {
-    if (take_common(loop, completion, cqe)) {
-        return;
-    }
     i32 value = cqe.result;
     if (completion.kind == Kind::cancel) {
         if (value == -Errno::enoent || value == -Errno::ealready) {

@@ -446,8 +446,7 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
 /// not possible.
 [[nodiscard]] bool queue_silently(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
-    const bool sends = completion.kind == Kind::send || completion.kind == Kind::send_all;
-    if (!sends || !state.ring.has(abi::feature::cqe_skip) ||
+    if (!state.ring.has(abi::feature::cqe_skip) ||
         state.silent_count == State::silent_max || !loop.parked().empty()) {
         return false;
     }
@@ -455,9 +454,15 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     if (sqe == nullptr) {
         return false;
     }
-    fill(loop, *sqe, completion);
-    sqe->op_flags |= abi::msg_flag::waitall; // a short one is a failure, and told
+    const arguments::Send& with = completion.arguments.send;
+    // A short one is a failure by waitall, and told.
+    prep::send(*sqe, completion.fd, with.data, with.bytes,
+               {.flags = with.message_flags() | send_flags | abi::msg_flag::waitall});
     prep::skip_success(*sqe);
+    if (is_registered(loop, state, completion)) {
+        sqe->flags |= abi::sqe_flag::fixed_file;
+    }
+    sqe->user_data = tag_of(completion);
     state.silent[state.silent_count++] = &completion;
     return true;
 }
@@ -533,12 +538,18 @@ bool is_file(i32 fd) noexcept {
 }
 
 void submit(Loop& loop, Completion& completion) noexcept {
-    if (completion.kind >= Kind::recv && completion.kind <= Kind::sendmsg_zero_copy &&
-        is_native(state_of(loop), completion)) [[likely]] {
-        enlist(loop, completion); // of what sockets do, nothing has to be looked at before
+    const Kind kind = completion.kind;
+    if (kind == Kind::send || kind == Kind::send_all) {
+        enlist(loop, completion); // which every ring has, whatever it is given
         if (completion.callback != nullptr || !queue_silently(loop, completion)) {
             queue(loop, completion);
         }
+        return;
+    }
+    if (kind >= Kind::recv && kind <= Kind::sendmsg_zero_copy &&
+        is_native(state_of(loop), completion)) {
+        enlist(loop, completion); // of what sockets do, nothing has to be looked at before
+        queue(loop, completion);
         return;
     }
     if (is_file_without_multishot(state_of(loop), completion)) {
