@@ -50,8 +50,8 @@ class Loop {
     void cancel(Completion& completion) noexcept;
 
     /// Sets the time of a timer anew, whether it is in flight or idle (then it is submitted as it
-    /// was before). It ends `duration_ns` from now and not at its old time, even where that has
-    /// passed and its callback is still to come.
+    /// was before). It ends `duration_ns` from now, counted as op::timer does, and not at its old
+    /// time, even where that has passed and its callback is still to come.
     void reset_timer(Completion& timer, u64 duration_ns) noexcept;
 
     /// From any thread or signal handler: runs the handler's callback in the loop's thread, with a
@@ -260,7 +260,8 @@ class Loop {
     Completion* resuming_ = nullptr; // whose callback runs, where further results follow
     u64 now_ns_ = 0;                 // 0: not read in this round
     u32 active_ = 0;
-    u32 callbacks_to_look_ = 0; // until the next look at the kernel, which comes before if none is ready
+    u32 callbacks_to_look_ =
+        0; // until the next look at the kernel, which comes before if none is ready
     bool stopped_ = false;
     bool running_ = false;
     bool draining_ = false;

@@ -56,8 +56,10 @@ using ::oxbow::detail::need_wait_thread;
 }
 
 /// Ends `duration_ns` after its submit, never earlier, with the count of periods that have passed:
-/// 1. A rearm lets it end again `duration_ns` after it was due; what was missed meanwhile is
-/// counted and not caught up on.
+/// 1. One that a callback submits counts from the end of the callbacks of this round, since one
+/// look at the clock then serves them all; who needs it to the point uses timer_at. A rearm lets it
+/// end again `duration_ns` after it was due; what was missed meanwhile is counted and not caught up
+/// on.
 [[nodiscard]] inline Operation timer(u64 duration_ns) noexcept {
     Operation operation = detail::make(Kind::timer, -1);
     operation.arguments.timer = {duration_ns, 0, false};
@@ -243,7 +245,8 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 [[nodiscard]] inline Operation send(i32 fd, const void* data, u32 bytes, u32 flags = 0) noexcept {
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::send_all : Kind::send, fd);
-    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags, nullptr};
+    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags,
+                                nullptr};
     return operation;
 }
 
@@ -264,10 +267,9 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
     OXBOW_CHECK(received.has_buffer() && flags <= arguments::Send::pooled_flags,
                 "op::send_all of a result without a buffer, or with flags above 2^16");
     Operation operation = detail::make(Kind::send_all, fd);
-    operation.arguments.send = {pool.data(received), received.count(),
-                                flags | static_cast<u32>(received.buffer())
-                                            << arguments::Send::buffer_shift,
-                                &pool};
+    operation.arguments.send = {
+        pool.data(received), received.count(),
+        flags | static_cast<u32>(received.buffer()) << arguments::Send::buffer_shift, &pool};
     return operation;
 }
 

@@ -74,7 +74,7 @@ i32 Loop::round(u64 limit_ns) noexcept {
 }
 
 /// Looks at the kernel: hands over what is queued, and collects what has happened.
-i32 Loop::wait(u64 limit_ns) noexcept {
+inline i32 Loop::wait(u64 limit_ns) noexcept {
     callbacks_to_look_ = options_.batch_max == 0 ? callbacks_between_looks : 0;
     for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
         if (!pool->waiters.empty()) {
@@ -121,7 +121,7 @@ void Loop::expire_deadlines() noexcept {
     });
 }
 
-u32 Loop::run_ready() noexcept {
+inline u32 Loop::run_ready() noexcept {
     // What callbacks add comes in the next round, so that I/O is never starved.
     batch_ = ready_;
     ready_ = {};
@@ -157,7 +157,7 @@ Action Loop::call_and_time(Completion& completion, Result result) noexcept {
 }
 
 /// False: there was none to run, since the timer has been set anew.
-bool Loop::run_callback(Completion& completion) noexcept {
+inline bool Loop::run_callback(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
         if (!completion.has(Completion::cancelled)) {
             restart_timer(completion);
@@ -191,7 +191,7 @@ bool Loop::run_callback(Completion& completion) noexcept {
 }
 
 /// Goes on with an operation that has told one of its results.
-void Loop::resume(Completion& completion) noexcept {
+inline void Loop::resume(Completion& completion) noexcept {
     if (completion.kind != Kind::timer) {
         engine_->resume(*this, completion);
     } else if (completion.has(Completion::cancelled)) {

@@ -169,10 +169,9 @@ u32 reap(Loop& loop) noexcept {
 }
 
 /// Nothing moves: the kernel has no memory for requests. It gets some time to find some.
-void pause_for_memory(Loop& loop) noexcept {
+void pause_for_memory(State& state) noexcept {
     constexpr u64 pause_ns = 1'000'000;
-    (void)state_of(loop).ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
-    (void)reap(loop);
+    (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
 }
 
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
@@ -202,8 +201,9 @@ void pause_for_memory(Loop& loop) noexcept {
            state.cancels_again_ns != 0 || !loop.parked().empty();
 }
 
-/// The chores, and then a round. 0, or an error.
-[[nodiscard]] i32 wait_after_chores(Loop& loop, u64 deadline_ns) noexcept {
+/// The earlier of `deadline_ns` and when there is something to do again; 0 where that is at once,
+/// because something found no room and would not be handed over during a long wait.
+[[nodiscard, gnu::cold]] u64 do_chores(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
     enable(loop);
     if (!state.wake_armed) {
@@ -220,26 +220,19 @@ void pause_for_memory(Loop& loop) noexcept {
         }
     }
     unpark(loop);
-    // What is parked still would not be handed over during a long wait: come back soon.
     const bool is_stuck = !loop.parked().empty() || state.cancels_left || !state.wake_armed;
-    const i32 error = submit_and_wait(loop, state, is_stuck ? 0 : deadline_ns);
-    if (reap(loop) == 0 && (is_stuck || error == -Errno::eagain) && deadline_ns != 0) {
-        pause_for_memory(loop);
-    }
-    return error;
+    return is_stuck ? 0 : deadline_ns;
 }
 
 i32 wait(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
-    i32 error = 0;
+    const bool waits = deadline_ns != 0;
     if (has_chores(loop, state)) [[unlikely]] {
-        error = wait_after_chores(loop, deadline_ns);
-    } else {
-        error = submit_and_wait(loop, state, deadline_ns);
-        const u32 taken = reap(loop);
-        if (error == -Errno::eagain && taken == 0 && deadline_ns != 0) {
-            pause_for_memory(loop);
-        }
+        deadline_ns = do_chores(loop, deadline_ns);
+    }
+    const i32 error = submit_and_wait(loop, state, deadline_ns);
+    if (reap(loop) == 0 && waits && (deadline_ns == 0 || error == -Errno::eagain)) [[unlikely]] {
+        pause_for_memory(state);
     }
     return error == 0 ? 0 : after_enter(loop, error);
 }

@@ -446,8 +446,8 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
 /// not possible.
 [[nodiscard]] bool queue_silently(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
-    if (!state.ring.has(abi::feature::cqe_skip) ||
-        state.silent_count == State::silent_max || !loop.parked().empty()) {
+    if (!state.ring.has(abi::feature::cqe_skip) || state.silent_count == State::silent_max ||
+        !loop.parked().empty()) {
         return false;
     }
     abi::Sqe* const sqe = entry(loop);

@@ -39,6 +39,7 @@ class EchoProgress {
             meter_.stop();
         }
     }
+    [[nodiscard]] bool all_accepted() const { return accepted_ == expected_; }
     /// Where the load reads that it may begin.
     [[nodiscard]] int go() const { return go_[0]; }
     [[nodiscard]] bool done() const { return closed_ == expected_; }

@@ -5,6 +5,7 @@
 #include "timers.h"
 
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <vector>
@@ -27,13 +28,19 @@ class Subject {
     void start_and_stop(i64 delay_ns) {
         start(spare_, delay_ns);
         spare_.cancel();
-        cancelled();
     }
     void reset(long timer, i64 delay_ns) {
         start(timer, delay_ns); // cancels the wait that is under way
-        cancelled();
     }
-    void run() { context_.run(); }
+    void call(const std::function<void()>& work) {
+        asio::post(context_, [&work] { work(); });
+        context_.restart();
+        context_.poll();
+    }
+    void run() {
+        context_.restart();
+        context_.run();
+    }
 
   private:
     // Without a type-erased executor.
@@ -43,17 +50,9 @@ class Subject {
         timer.expires_after(std::chrono::nanoseconds(delay_ns));
         timer.async_wait([](const asio::error_code& error) { bench::timers_fired += !error; });
     }
-    /// The handlers of cancelled waits run in the loop, as they do every now and then.
-    void cancelled() {
-        if (++cancelled_ % 64 == 0) {
-            context_.poll();
-        }
-    }
-
     asio::io_context context_{1};
     std::vector<Timer> timers_;
     Timer spare_{context_};
-    unsigned cancelled_ = 0;
 };
 
 } // namespace

@@ -20,7 +20,8 @@ class Subject {
             ev_init(&timer, fired);
         }
         ev_init(&spare_, fired);
-        ev_now_update(loop_);
+        ev_init(&call_, called);
+        call_.data = this;
     }
     void start(long timer, i64 delay_ns) { start(at(timer), delay_ns); }
     void start_and_stop(i64 delay_ns) {
@@ -32,6 +33,12 @@ class Subject {
         ev_timer_again(loop_, &at(timer));
         at(timer).repeat = 0; // when it is due, it ends
     }
+    void call(const std::function<void()>& work) {
+        work_ = &work;
+        ev_now_update(loop_); // as the round of a callback does
+        ev_feed_event(loop_, &call_, EV_CUSTOM);
+        ev_invoke_pending(loop_);
+    }
     void run() { ev_run(loop_, 0); }
 
   private:
@@ -41,10 +48,15 @@ class Subject {
         ev_timer_set(&timer, seconds(delay_ns), 0);
         ev_timer_start(loop_, &timer);
     }
+    static void called(struct ev_loop*, ev_watcher* watcher, int) {
+        (*static_cast<Subject*>(watcher->data)->work_)();
+    }
     static void fired(struct ev_loop*, ev_timer*, int) { ++bench::timers_fired; }
 
     std::vector<ev_timer> timers_;
     ev_timer spare_;
+    ev_watcher call_;
+    const std::function<void()>* work_ = nullptr;
     struct ev_loop* loop_;
 };
 

@@ -1,5 +1,4 @@
-// evtimer: event_add, which also gives a running one its new time, and event_del. Outside of its
-// callbacks libevent keeps no time, so each event_add reads the (coarse) clock.
+// evtimer: event_add, which also gives a running one its new time, and event_del.
 #include "timers.h"
 
 #include <event2/event.h>
@@ -21,6 +20,7 @@ class Subject {
             evtimer_assign(&timer, base_, fired, nullptr);
         }
         evtimer_assign(&spare_, base_, fired, nullptr);
+        event_assign(&call_, base_, -1, EV_PERSIST, called, this);
     }
     void start(long timer, i64 delay_ns) { add(at(timer), delay_ns); }
     void start_and_stop(i64 delay_ns) {
@@ -28,6 +28,11 @@ class Subject {
         evtimer_del(&spare_);
     }
     void reset(long timer, i64 delay_ns) { add(at(timer), delay_ns); }
+    void call(const std::function<void()>& work) {
+        work_ = &work;
+        event_active(&call_, EV_READ, 0);
+        event_base_loop(base_, EVLOOP_NONBLOCK);
+    }
     void run() { event_base_dispatch(base_); }
 
   private:
@@ -36,10 +41,13 @@ class Subject {
         const timeval delay = {delay_ns / 1000000000, delay_ns % 1000000000 / 1000};
         evtimer_add(&timer, &delay);
     }
+    static void called(int, short, void* self) { (*static_cast<Subject*>(self)->work_)(); }
     static void fired(int, short, void*) { ++bench::timers_fired; }
 
     std::vector<event> timers_;
     event spare_;
+    event call_;
+    const std::function<void()>* work_ = nullptr;
     event_base* base_;
 };
 

@@ -17,7 +17,8 @@ class Subject {
             uv_timer_init(&loop_, &timer);
         }
         uv_timer_init(&loop_, &spare_);
-        uv_update_time(&loop_);
+        uv_idle_init(&loop_, &idle_);
+        idle_.data = this;
     }
     void start(long timer, i64 delay_ns) {
         start(timers_[static_cast<std::size_t>(timer)], delay_ns);
@@ -27,17 +28,28 @@ class Subject {
         uv_timer_stop(&spare_);
     }
     void reset(long timer, i64 delay_ns) { start(timer, delay_ns); }
+    void call(const std::function<void()>& work) {
+        work_ = &work;
+        uv_idle_start(&idle_, called);
+        uv_run(&loop_, UV_RUN_NOWAIT); // begins with a look at the clock
+    }
     void run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
   private:
     static void start(uv_timer_t& timer, i64 delay_ns) {
         uv_timer_start(&timer, fired, static_cast<bench::u64>(delay_ns / bench::ms), 0);
     }
+    static void called(uv_idle_t* idle) {
+        uv_idle_stop(idle);
+        (*static_cast<Subject*>(idle->data)->work_)();
+    }
     static void fired(uv_timer_t*) { ++bench::timers_fired; }
 
     uv_loop_t loop_;
     std::vector<uv_timer_t> timers_;
     uv_timer_t spare_;
+    uv_idle_t idle_;
+    const std::function<void()>* work_ = nullptr;
 };
 
 } // namespace

@@ -94,6 +94,10 @@ class Subject {
         heap_.remove(spare_);
     }
     void reset(long timer, i64 delay_ns) { heap_.reset(at(timer), now_ + delay_ns); }
+    void call(const std::function<void()>& work) {
+        now_ = bench::clock_ns(CLOCK_MONOTONIC); // as the round of a callback does
+        work();
+    }
     void run() {
         while (!heap_.empty()) {
             now_ = bench::clock_ns(CLOCK_MONOTONIC);
@@ -121,7 +125,7 @@ class Subject {
     Timer spare_{};
     Heap heap_;
     int epoll_;
-    i64 now_ = bench::clock_ns(CLOCK_MONOTONIC); // as of the round
+    i64 now_ = 0; // as of the round
 };
 
 } // namespace
