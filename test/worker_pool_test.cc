@@ -512,6 +512,9 @@ void set_next_alarm() noexcept {
     (void)real_call(number::setitimer, abi::interval_timer::real, &next, nullptr);
 }
 
+#if defined(__x86_64__)
+[[gnu::force_align_arg_pointer]] // qemu-user 7.2 calls handlers with a stack that is not
+#endif
 void note_alarm(i32) noexcept {
     const bool is_here = static_cast<i32>(real_call(number::gettid)) == owner;
     u32& counter = is_here ? alarms : alarms_elsewhere;
