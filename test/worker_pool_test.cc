@@ -379,7 +379,8 @@ struct LateWriter {
     u32 wrote;
 };
 
-/// As soon as the pool is being closed, which the end of its queue tells.
+/// As soon as the pool is being closed, which the end of its queue tells. (take_if is for the
+/// loop's thread, but what it needs here, the queue and its lock, is no thread's own.)
 void write_late(void* argument) noexcept {
     LateWriter& self = *static_cast<LateWriter*>(argument);
     while (is_queued(*self.threads, *self.dropped)) {
