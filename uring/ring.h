@@ -167,8 +167,9 @@ class Ring : public RingOperations<Ring> {
         return kernel::io_uring_enter(enter_fd_, to_submit, count, flags);
     }
 
-    /// `submit`, then waits as `wait` says; a relative time becomes a deadline once for all. -EINTR,
-    /// for a signal or an entry's timeout that is over: call again with the same `deadline_ns`.
+    /// `submit`, then waits as `wait` says; a relative time becomes a deadline once for all.
+    /// -EINTR, for a signal or an entry's timeout that is over: call again with the same
+    /// `deadline_ns`.
     Entered submit_and_wait(const Wait& wait) noexcept;
 
     /// Submits and waits with entry `index` of a WaitRegion (wait_region.h): nothing is copied into
