@@ -66,6 +66,11 @@ inline void shorten_call(long number, u64 limit, u32 nth = 1, u32 times = 1) noe
 [[nodiscard]] u32 calls_made_in_all() noexcept;
 void reset_calls() noexcept;
 
+/// Whether a call is ppoll, which has another number where longs have 32 bits.
+[[nodiscard]] constexpr bool is_ppoll(long number) noexcept {
+    return number == number::ppoll || number == number::ppoll_time64;
+}
+
 /// Answers calls in the kernel's place. Returns false to leave a call to the next handler and,
 /// after the last one, to the kernel. Faults come first. The newest handler is asked first.
 using Handler = bool (*)(void* context, long number, const long* arguments, int count,

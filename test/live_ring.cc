@@ -148,22 +148,27 @@ void read_text(i32 fd, const char* text, const Site& site) noexcept {
 
 // ---- Entries and completions --------------------------------------------------------------------
 
+namespace {
+
+/// Besides what repeat_interrupted() is for, such a wait ends early where a timeout is over whose
+/// completion is still to be posted (the kernel's io_should_wake, cq_timeouts).
+void wait_for_one(Ring& ring) noexcept {
+    CHECK_OK(repeat_interrupted([&ring]() noexcept {
+        return ring.submit_and_wait({.count = 1, .timeout_ns = patience_ns}).error;
+    }));
+}
+
+} // namespace
+
 Cqe next(Ring& ring) noexcept {
-    Entered entered;
-    do {
-        // -EINTR comes without a signal, too: where a timeout is over whose completion is still to
-        // be posted (the kernel's io_should_wake, cq_timeouts).
-        entered = ring.submit_and_wait({.count = 1, .timeout_ns = patience_ns});
-    } while (entered.error == -Errno::eintr);
-    CHECK_OK(entered.error);
+    wait_for_one(ring);
     Cqe cqe = {};
     CHECK_EQ(ring.copy(&cqe, 1), 1u);
     return cqe;
 }
 
 BigCqe next_big(Ring& ring) noexcept {
-    const Entered entered = ring.submit_and_wait({.count = 1, .timeout_ns = patience_ns});
-    CHECK_OK(entered.error);
+    wait_for_one(ring);
     BigCqe cqe = {};
     CHECK_EQ(ring.copy(&cqe, 1), 1u);
     return cqe;

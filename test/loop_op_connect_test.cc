@@ -198,8 +198,7 @@ LOOP_TEST(loop_op_connect_though_the_look_at_it_is_interrupted) {
             auto& self = *static_cast<Interruptions*>(context);
             if (number == number::connect && self.connects++ == 0) {
                 (void)real_call(number, arguments[0], arguments[1], arguments[2]);
-            } else if ((number != number::ppoll && number != number::ppoll_time64) ||
-                       self.looks++ != 0) {
+            } else if (!is_ppoll(number) || self.looks++ != 0) {
                 return false;
             }
             *result = -static_cast<long>(Errno::eintr);

@@ -376,7 +376,7 @@ TEST(perform_accept_of_two_for_one) {
 /// Another process that accepts right after `fd` was found readable.
 bool steal_connection(void* context, long number, const long* arguments, int count,
                       long* result) noexcept {
-    if (number != number::ppoll && number != number::ppoll_time64) {
+    if (!is_ppoll(number)) {
         return false;
     }
     (void)count;

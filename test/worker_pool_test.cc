@@ -379,7 +379,8 @@ struct LateWriter {
     u32 wrote;
 };
 
-/// As soon as the pool is being closed, which the end of its queue tells.
+/// As soon as the pool is being closed, which the end of its queue tells. (take_if is for the
+/// loop's thread, but what it needs here, the queue and its lock, is no thread's own.)
 void write_late(void* argument) noexcept {
     LateWriter& self = *static_cast<LateWriter*>(argument);
     while (is_queued(*self.threads, *self.dropped)) {
@@ -512,6 +513,9 @@ void set_next_alarm() noexcept {
     (void)real_call(number::setitimer, abi::interval_timer::real, &next, nullptr);
 }
 
+#if defined(__x86_64__)
+[[gnu::force_align_arg_pointer]] // qemu-user 7.2 calls handlers with a stack that is not
+#endif
 void note_alarm(i32) noexcept {
     const bool is_here = static_cast<i32>(real_call(number::gettid)) == owner;
     u32& counter = is_here ? alarms : alarms_elsewhere;

@@ -39,7 +39,7 @@ struct Wait {
 /// What one submit-and-wait did. Both parts are exact, whatever became of the other: a wait that
 /// times out has still submitted, and says so.
 struct [[nodiscard]] Entered {
-    i32 error;     ///< 0; -ETIME: the time was up; -EINTR: a signal; or as Ring::submit
+    i32 error;     ///< 0; -ETIME: the time was up; -EINTR: see submit_and_wait; or as Ring::submit
     u32 submitted; ///< entries that the kernel consumed
 
     [[nodiscard]] bool ok() const noexcept { return error == 0; }
@@ -167,8 +167,9 @@ class Ring : public RingOperations<Ring> {
         return kernel::io_uring_enter(enter_fd_, to_submit, count, flags);
     }
 
-    /// `submit`, then waits as `wait` says. A relative time is turned into a deadline once, so that
-    /// it is never applied twice. -EINTR is passed up: call again with the same `deadline_ns`.
+    /// `submit`, then waits as `wait` says; a relative time becomes a deadline once for all.
+    /// -EINTR, for a signal or an entry's timeout that is over: call again with the same
+    /// `deadline_ns`.
     Entered submit_and_wait(const Wait& wait) noexcept;
 
     /// Submits and waits with entry `index` of a WaitRegion (wait_region.h): nothing is copied into
