@@ -50,7 +50,8 @@ class Subject {
         }
         return Action::disarm;
     }
-    /// Nobody wants to know of its end: a failure is seen by the receives, as in the other subjects.
+    /// Nobody wants to know of its end: a failure is seen by the receives, as in the other
+    /// subjects.
     void send(End& end) noexcept {
         loop_.submit(end.send, op::send_all(end.fd, bench::ping, bench::ping_bytes), Handler{});
     }
