@@ -159,12 +159,17 @@ Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience
     }
     flags |= end_flag(operation, received);
     note_emptied(operation, value);
+    end_managed(operation, value, flags);
+    return Outcome::left;
+}
+
+/// With what one attempt has yielded, which is the last of a multishot only at the end or an error.
+void Poller::end_managed(Completion& operation, i32 value, u32 flags) noexcept {
     if (is_multishot(operation.kind) && value >= 0 && (flags & result_flag::end_of_stream) == 0) {
         deliver(operation, value, flags);
     } else {
         finish(operation, value, flags);
     }
-    return Outcome::left;
 }
 
 Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {

@@ -1,8 +1,9 @@
 // The two things that servers do all the time, without the questions that anything else might
 // raise: a send that nobody waits before, and data for the one multishot receive of a descriptor
-// that is watched for nothing else. Whatever turns out to be less simple is left to the general
+// that is watched for nothing else. Where that has to wait after all, it is left to the general
 // way, which makes the call once more.
 #include "../loop/buffer_pool.h"
+#include "../loop/end_of_stream.h"
 #include "../syscall/call_socket.h"
 #include "poller.h"
 
@@ -19,9 +20,12 @@ bool Poller::send_at_once(Completion& operation) noexcept {
     ++loop_->counters().syscalls;
     const i32 sent = static_cast<i32>(
         kernel::send(operation.fd, with.data, with.bytes, with.message_flags() | flags));
+    if (sent == -Errno::eagain || sent == -Errno::eintr) {
+        return false; // nothing was sent; any other error is told by the kernel only once
+    }
     const bool is_short = sent >= 0 && static_cast<u32>(sent) < with.bytes;
-    if (sent < 0 || (is_short && operation.kind == Kind::send_all)) {
-        operation.value = sent > 0 ? sent : 0;
+    if (is_short && operation.kind == Kind::send_all) {
+        operation.value = sent;
         return false;
     }
     finish(operation, sent);
@@ -48,7 +52,12 @@ bool Poller::receive_at_once(FdSlot& slot, i32 fd) noexcept {
         kernel::recv(fd, pool.buffer(id), pool.buffer_bytes(), abi::msg_flag::dontwait));
     if (received <= 0) {
         pool.untake(id);
-        return false;
+        if (received == -Errno::eagain || received == -Errno::eintr) {
+            return false;
+        }
+        leave(slot.readers, *operation);
+        end_managed(*operation, received, end_flag(*operation, received));
+        return true;
     }
     // As note_emptied() says: it is level-triggered, so that a guess is good enough.
     if (static_cast<u32>(received) < pool.buffer_bytes()) {

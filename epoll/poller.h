@@ -79,6 +79,7 @@ class Poller {
     [[nodiscard]] bool is_cut_read(const Completion& operation, i32 value) noexcept;
     [[nodiscard]] Outcome attempt_all(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] Outcome attempt_managed(Completion& operation, Patience patience) noexcept;
+    void end_managed(Completion& operation, i32 value, u32 flags) noexcept;
     [[nodiscard]] Outcome attempt_connect(Completion& operation) noexcept;
     [[nodiscard]] Outcome wait_again(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] i32 perform_now(const Completion& operation, Patience patience) noexcept;

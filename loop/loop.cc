@@ -320,13 +320,36 @@ void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
             settle_parked_requests(completion, value);
         }
     }
-    if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
-        const arguments::Send& sent = completion.arguments.send;
-        sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
-    }
+    give_buffer_back(completion);
     make_ready(completion, State::ready, value, flags);
     if (completion.has(Completion::counted)) {
         end_on_fd(completion);
+    }
+}
+
+void Loop::finish_untold(Completion& completion, i32 value) noexcept {
+    constexpr u8 of_no_matter =
+        Completion::counted | Completion::engine_bit_a | Completion::engine_bit_b;
+    if (steps_ || (completion.bits & ~of_no_matter) != 0) {
+        finish(completion, value);
+        return;
+    }
+    give_buffer_back(completion);
+    completion.value = value;
+    completion.state = State::idle;
+    ++completion.generation;
+    --active_;
+    ++statistics_.completed;
+    if (completion.has(Completion::counted)) {
+        end_on_fd(completion);
+    }
+}
+
+/// A send_all of what is in a buffer of a pool has ended.
+void Loop::give_buffer_back(const Completion& completion) noexcept {
+    if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
+        const arguments::Send& sent = completion.arguments.send;
+        sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
     }
 }
 

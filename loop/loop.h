@@ -133,6 +133,11 @@ class Loop {
     /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
     /// own lists.
     void finish(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    /// The same in Engine::wait, for one that has succeeded and has no callback: it is the user's
+    /// again at once, if no run is to return for it.
+    void finish_untold(Completion& completion, i32 value) noexcept;
+    /// Whether the run is one that returns when something has ended.
+    [[nodiscard]] bool steps() const noexcept { return steps_; }
     /// A result of an operation that goes on. The caller has taken it out of its own lists, and
     /// puts it back in Engine::resume.
     void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept;
@@ -200,6 +205,7 @@ class Loop {
     void restart_timer(Completion& completion) noexcept;
     void start_next_period(Completion& completion, u64 period_ns) noexcept;
     void end_on_fd(Completion& completion) noexcept;
+    static void give_buffer_back(const Completion& completion) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
 
@@ -264,6 +270,7 @@ class Loop {
         0; // until the next look at the kernel, which comes before if none is ready
     bool stopped_ = false;
     bool running_ = false;
+    bool steps_ = false; // the run returns after the next end, whoever wants to know of it
     bool draining_ = false;
     u32 sleeping_ = 0; // shared: whether a write to the eventfd is needed
     u32 brought_ = 0;  // shared: whether there may be something in one of the four queues

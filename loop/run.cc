@@ -36,6 +36,7 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    steps_ = mode == Run::once;
     callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
@@ -45,8 +46,9 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
         }
         result = round(limit_ns);
         callbacks += result > 0 ? static_cast<u32>(result) : 0;
-    } while (result >= 0 && mode != Run::no_wait && (mode != Run::once || callbacks == 0));
+    } while (result >= 0 && mode != Run::no_wait && (!steps_ || callbacks == 0));
     running_ = false;
+    steps_ = false;
     stopped_ = false;
     return result < 0 ? result : static_cast<i32>(callbacks);
 }

@@ -6,7 +6,7 @@
 namespace oxbow::uring_engine {
 
 bool silent_must_end(Loop& loop, const State& state) noexcept {
-    if (loop.in_flight() <= state.silent_count || loop.awaits_buffer()) {
+    if (loop.steps() || loop.in_flight() <= state.silent_count || loop.awaits_buffer()) {
         return true;
     }
     for (u32 i = 0; i < state.silent_count; ++i) {
@@ -30,7 +30,7 @@ void end_silent(Loop& loop, State& state) noexcept {
     for (u32 i = 0; i < state.silent_count; ++i) {
         if (Completion* const completion = state.silent[i]) {
             list_of(loop, *completion).remove(*completion);
-            loop.finish(*completion, static_cast<i32>(completion->arguments.send.bytes));
+            loop.finish_untold(*completion, static_cast<i32>(completion->arguments.send.bytes));
         }
     }
     state.silent_count = 0;
