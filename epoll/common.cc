@@ -1,6 +1,6 @@
-// The two things that servers do all the time, without the questions that anything else might
-// raise: a send that nobody waits before, and data for the one multishot receive of a descriptor
-// that is watched for nothing else. Where that has to wait after all, it is left to the general
+// What servers do all the time, without the questions that anything else might raise: a send that
+// nobody waits before, and data for the one multishot receive of a descriptor that is watched for
+// nothing else. Where that has to wait after all, it is left to the general
 // way, which makes the call once more.
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
@@ -28,7 +28,13 @@ bool Poller::send_at_once(Completion& operation) noexcept {
         operation.value = sent;
         return false;
     }
-    finish(operation, sent);
+    if (sent >= 0 && !is_short && loop_->takes_untold(operation)) {
+        operation.state = State::ready; // it has ended, and cannot be cancelled
+        loop_->end_on_fd(operation);
+        loop_->add_untold(operation);
+    } else {
+        finish(operation, sent);
+    }
     return true;
 }
 
@@ -68,6 +74,18 @@ bool Poller::receive_at_once(FdSlot& slot, i32 fd) noexcept {
     leave(slot.readers, *operation);
     deliver(*operation, received,
             result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift);
+    return true;
+}
+
+/// Where nothing else is to be done than to wait for the next input. False: this is for resume().
+bool Poller::resume_at_once(FdSlot& slot, Completion& operation) noexcept {
+    if (operation.kind != Kind::recv_multishot || operation.arguments.managed.flags != 0 ||
+        operation.has(Completion::cancelled) ||
+        (slot.flags & ~FdSlot::writable) != FdSlot::registered || !slot.readers.empty() ||
+        (slot.interest & abi::poll_event::in) == 0) {
+        return false;
+    }
+    enter(slot.readers, operation, false);
     return true;
 }
 

@@ -213,6 +213,9 @@ void Poller::deliver(Completion& operation, i32 value, u32 flags) noexcept {
 /// The callback has seen a result, and there may be more.
 void Poller::resume(Completion& operation) noexcept {
     FdSlot& slot = loop_->slot_of(operation);
+    if (resume_at_once(slot, operation)) {
+        return;
+    }
     const bool is_poll = operation.kind == Kind::poll_multishot;
     if (is_poll) {
         count_away(slot, false);

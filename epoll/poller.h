@@ -99,6 +99,7 @@ class Poller {
     // common.cc
     [[nodiscard]] bool send_at_once(Completion& operation) noexcept;
     [[nodiscard]] bool receive_at_once(FdSlot& slot, i32 fd) noexcept;
+    [[nodiscard]] bool resume_at_once(FdSlot& slot, Completion& operation) noexcept;
 
     // guests.cc
     [[nodiscard]] Outcome attempt_splice(Completion& operation) noexcept;

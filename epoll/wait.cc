@@ -28,10 +28,14 @@ namespace oxbow {
 
 i32 Poller::wait(u64 deadline_ns) noexcept {
     produced_ = false;
+    if (loop_->untold() != 0) {
+        produced_ = loop_->untold_matter();
+        loop_->finish_untold();
+    }
     if (first_listed_ != 0) {
         settle();
     }
-    if (deadline_ns != 0 && !produced_ && doubtful_count_ <= doubts_few) {
+    if (doubtful_count_ != 0 && deadline_ns != 0 && !produced_ && doubtful_count_ <= doubts_few) {
         ask_after_doubtful(doubts_few);
     }
     if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {

@@ -133,6 +133,7 @@ void BufferPool::give_back(u16 id) noexcept {
 void BufferPool::serve_waiters() noexcept {
     for (u32 left = count_ - held_; left != 0 && !waiters.empty(); --left) {
         Completion& waiter = *waiters.pop();
+        --loop_->dependents_;
         waiter.state = State::engine;
         loop_->engine().submit(*loop_, waiter);
     }

@@ -65,6 +65,7 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
         break;
     case State::awaiting_buffer:
         target.arguments.managed.pool->waiters.remove(target);
+        --dependents_;
         break;
     case State::notification:
         notifications_.remove(target);
@@ -234,6 +235,7 @@ void Loop::start_close(Completion& completion) noexcept {
     slot->set(FdSlot::closing);
     completion.state = State::closing;
     closings_.push(completion);
+    ++dependents_;
     if (slot->in_flight == 0) {
         end_close(completion.fd);
     } else {
@@ -246,6 +248,7 @@ void Loop::end_close(i32 fd) noexcept {
     for (Completion* at = closings_.first(); at != nullptr; at = at->next) {
         if (at->fd == fd) {
             closings_.remove(*at);
+            --dependents_;
             fds_.slot(fd)->clear(FdSlot::closing);
             at->state = State::engine;
             engine_->close_fd(*this, *at);

@@ -327,24 +327,6 @@ void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     }
 }
 
-void Loop::finish_untold(Completion& completion, i32 value) noexcept {
-    constexpr u8 of_no_matter =
-        Completion::counted | Completion::engine_bit_a | Completion::engine_bit_b;
-    if (steps_ || (completion.bits & ~of_no_matter) != 0) {
-        finish(completion, value);
-        return;
-    }
-    give_buffer_back(completion);
-    completion.value = value;
-    completion.state = State::idle;
-    ++completion.generation;
-    --active_;
-    ++statistics_.completed;
-    if (completion.has(Completion::counted)) {
-        end_on_fd(completion);
-    }
-}
-
 /// A send_all of what is in a buffer of a pool has ended.
 void Loop::give_buffer_back(const Completion& completion) noexcept {
     if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
@@ -372,19 +354,11 @@ void Loop::park(Completion& completion) noexcept {
     parked_.push(completion);
 }
 
-bool Loop::awaits_buffer() const noexcept {
-    for (const BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
-        if (!pool->waiters.empty()) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void Loop::await_buffer(Completion& completion) noexcept {
     ++statistics_.buffer_waits;
     completion.state = State::awaiting_buffer;
     completion.arguments.managed.pool->waiters.push(completion);
+    ++dependents_;
 }
 
 } // namespace oxbow

@@ -133,11 +133,8 @@ class Loop {
     /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
     /// own lists.
     void finish(Completion& completion, i32 value, u32 flags = 0) noexcept;
-    /// The same in Engine::wait, for one that has succeeded and has no callback: it is the user's
-    /// again at once, if no run is to return for it.
-    void finish_untold(Completion& completion, i32 value) noexcept;
-    /// Whether the run is one that returns when something has ended.
-    [[nodiscard]] bool steps() const noexcept { return steps_; }
+    /// The engine is done with the operation's descriptor; finish() does it, too.
+    void end_on_fd(Completion& completion) noexcept;
     /// A result of an operation that goes on. The caller has taken it out of its own lists, and
     /// puts it back in Engine::resume.
     void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept;
@@ -151,8 +148,22 @@ class Loop {
     [[nodiscard]] CompletionList& parked() noexcept { return parked_; }
     /// Waits for a buffer of its pool; goes back to Engine::submit when there is one.
     void await_buffer(Completion& completion) noexcept;
-    /// Whether one does.
-    [[nodiscard]] bool awaits_buffer() const noexcept;
+
+    // Of sends without a callback that have succeeded, or of whose success the kernel will not
+    // tell (untold.cc). `send` is in none of the engine's lists.
+    [[nodiscard]] bool takes_untold(const Completion& send) const noexcept {
+        return send.callback == nullptr && untold_count_ != untold_max;
+    }
+    void add_untold(Completion& send) noexcept { untold_[untold_count_++] = &send; }
+    [[nodiscard]] u32 untold() const noexcept { return untold_count_; }
+    /// Whether something waits for their end, so that no sleep may come before.
+    [[nodiscard]] bool untold_matter() const noexcept {
+        return steps_ || dependents_ != 0 || active_ <= untold_count_;
+    }
+    /// It is as any other from here on. False: it is none of them.
+    [[nodiscard]] bool forget_untold(const Completion& send) noexcept;
+    /// They have all ended.
+    void finish_untold() noexcept;
 
     /// Does the operation on a worker thread, or lets the thread that waits wait for it, and
     /// finishes with what comes of it; the completion is in no list of the engine's.
@@ -185,6 +196,7 @@ class Loop {
     friend class BufferPool;
 
     static constexpr u32 chain_buckets = 64;
+    static constexpr u32 untold_max = 64;
     // What callbacks make ready by themselves costs no system call, but never keeps the kernel
     // waiting for longer than this.
     static constexpr u32 callbacks_between_looks = 64;
@@ -204,7 +216,6 @@ class Loop {
     void start_on_engine(Completion& completion) noexcept;
     void restart_timer(Completion& completion) noexcept;
     void start_next_period(Completion& completion, u64 period_ns) noexcept;
-    void end_on_fd(Completion& completion) noexcept;
     static void give_buffer_back(const Completion& completion) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
@@ -219,6 +230,7 @@ class Loop {
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
+    void serve_waiters() noexcept;
     [[nodiscard]] u32 run_ready() noexcept;
     [[nodiscard]] bool run_callback(Completion& completion) noexcept;
     Action call(Completion& completion, Result result) noexcept;
@@ -266,6 +278,7 @@ class Loop {
     Completion* resuming_ = nullptr; // whose callback runs, where further results follow
     u64 now_ns_ = 0;                 // 0: not read in this round
     u32 active_ = 0;
+    u32 dependents_ = 0; // of those, what waits for another: for its buffer or its end
     u32 callbacks_to_look_ =
         0; // until the next look at the kernel, which comes before if none is ready
     bool stopped_ = false;
@@ -285,6 +298,8 @@ class Loop {
     CompletionList notifications_; // in State::notification
     CompletionList closings_;      // in State::closing
     CompletionList chained_[chain_buckets];
+    u32 untold_count_ = 0;
+    Completion* untold_[untold_max] = {};
     BufferPool* pools_ = nullptr;
     u32 fd_highest_ = 0; // that an operation has used
     i32 owner_tid_ = 0;

@@ -75,13 +75,18 @@ i32 Loop::round(u64 limit_ns) noexcept {
     return static_cast<i32>(callbacks);
 }
 
+/// Of every pool.
+void Loop::serve_waiters() noexcept {
+    for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
+        pool->serve_waiters();
+    }
+}
+
 /// Looks at the kernel: hands over what is queued, and collects what has happened.
 inline i32 Loop::wait(u64 limit_ns) noexcept {
     callbacks_to_look_ = options_.batch_max == 0 ? callbacks_between_looks : 0;
-    for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
-        if (!pool->waiters.empty()) {
-            pool->serve_waiters();
-        }
+    if (dependents_ != 0) [[unlikely]] {
+        serve_waiters();
     }
     u64 deadline_ns = ready_.empty() ? limit_ns : 0;
     if (!deadlines_.empty()) {

@@ -140,9 +140,8 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if (completion.state != oxbow::State::engine) {
         return false;
     }
-    State& state = state_of(loop);
-    if (state.silent_count != 0 && is_send(completion.kind)) {
-        forget_silent(state, completion);
+    if (loop.untold() != 0 && is_send(completion.kind) && loop.forget_untold(completion)) {
+        list_of(loop, completion).push(completion); // the kernel tells, for it has failed
     }
     if (!take_common(loop, completion, cqe)) {
         take_result(loop, completion, cqe);
@@ -161,9 +160,10 @@ u32 reap(Loop& loop) noexcept {
     }
     // Those that are left where one could not be taken wait in the queue, in order.
     u32 taken = ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });
-    if (state.silent_count != 0 && all_consumed && !overflowed && ring.cq_ready() == 0) {
-        taken += state.silent_count;
-        end_silent(loop, state);
+    if (loop.untold() != 0 && all_consumed && !overflowed && ring.cq_ready() == 0) {
+        // The kernel has consumed their entries, and what it had to tell has been taken.
+        taken += loop.untold();
+        loop.finish_untold();
     }
     return taken;
 }
@@ -176,8 +176,8 @@ void pause_for_memory(State& state) noexcept {
 
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
     Ring& ring = state.ring;
-    const bool may_sleep = deadline_ns != 0 && ring.cq_ready() == 0 &&
-                           (state.silent_count == 0 || !silent_must_end(loop, state));
+    const bool may_sleep =
+        deadline_ns != 0 && ring.cq_ready() == 0 && (loop.untold() == 0 || !loop.untold_matter());
     if (!may_sleep) {
         if (ring.sq_ready() == 0) {
             return 0;

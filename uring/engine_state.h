@@ -41,12 +41,6 @@ struct State {
     bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
 
-    /// Sends of whose success the kernel does not tell, since nobody wants to know: they have ended
-    /// when it has consumed their entries, for they never wait (send_flags). nullptr: one that it
-    /// has told of after all.
-    static constexpr u32 silent_max = 64;
-    Completion* silent[silent_max] = {};
-    u32 silent_count = 0;
     u32 registered_fds = 0; ///< slots of the ring's table of files; the index is the descriptor
 };
 
@@ -170,13 +164,6 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
 [[nodiscard]] bool leaves_position(Loop& loop, const Completion& completion) noexcept;
 /// After a step of a write: sees to it that the file's own position is behind what was written.
 void mend_position(State& state, const Completion& completion, u32 written) noexcept;
-
-/// Whether they must not be kept waiting for something else to happen.
-[[nodiscard]] bool silent_must_end(Loop& loop, const State& state) noexcept;
-/// The kernel has told of one: it is as any other.
-void forget_silent(State& state, const Completion& completion) noexcept;
-/// The kernel has consumed their entries, and what it had to tell has been taken.
-void end_silent(Loop& loop, State& state) noexcept;
 
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
 /// The engine ends `target` because that was asked for, though the kernel did not.

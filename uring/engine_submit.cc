@@ -446,8 +446,7 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
 /// not possible.
 [[nodiscard]] bool queue_silently(Loop& loop, Completion& completion) noexcept {
     State& state = state_of(loop);
-    if (!state.ring.has(abi::feature::cqe_skip) || state.silent_count == State::silent_max ||
-        !loop.parked().empty()) {
+    if (!state.ring.has(abi::feature::cqe_skip) || !loop.parked().empty()) {
         return false;
     }
     abi::Sqe* const sqe = entry(loop);
@@ -463,7 +462,7 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
         sqe->flags |= abi::sqe_flag::fixed_file;
     }
     sqe->user_data = tag_of(completion);
-    state.silent[state.silent_count++] = &completion;
+    loop.add_untold(completion);
     return true;
 }
 
@@ -540,8 +539,8 @@ bool is_file(i32 fd) noexcept {
 void submit(Loop& loop, Completion& completion) noexcept {
     const Kind kind = completion.kind;
     if (kind == Kind::send || kind == Kind::send_all) {
-        enlist(loop, completion); // which every ring has, whatever it is given
-        if (completion.callback != nullptr || !queue_silently(loop, completion)) {
+        if (!loop.takes_untold(completion) || !queue_silently(loop, completion)) {
+            enlist(loop, completion); // every ring has it, whatever it is given
             queue(loop, completion);
         }
         return;
