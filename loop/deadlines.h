@@ -254,15 +254,15 @@ class Deadlines {
     [[nodiscard]] DeadlineNode* sort_out(u32 index) noexcept;
     void release_held() noexcept;
 
-    DeadlineLink lists_[lists];
+    u32 count_ = 0;
+    bool expiring_ = false;
+    bool finished_ = false; // while expiring: what is left in the slots is not due
     u64 occupied_[levels + 1] = {};
     u64 fetched_[levels] = {}; // which slots fetch() has seen; it may be wrong, at a cost
     u64 base_tick_ = 0;
     u64 floor_tick_ = 0; // a tick below it needs a second look: the base, or while expiring now + 1
     u64 now_ns_ = 0;
-    u32 count_ = 0;
-    bool expiring_ = false;
-    bool finished_ = false; // while expiring: what is left in the slots is not due
+    DeadlineLink lists_[lists];
 };
 
 } // namespace oxbow

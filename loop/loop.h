@@ -271,43 +271,46 @@ class Loop {
     void start_notification(Completion& completion) noexcept;
     [[nodiscard]] bool has_remote_work() const noexcept { return load_relaxed(&brought_) != 0; }
 
+    // What every round and every operation touches comes first and together: a server that has
+    // slept begins with cold caches.
     const Engine* engine_ = nullptr;
     void* engine_state_ = nullptr;
     CompletionQueue ready_;
-    CompletionQueue batch_;          // what was ready when the callbacks of this round began
-    Completion* resuming_ = nullptr; // whose callback runs, where further results follow
-    u64 now_ns_ = 0;                 // 0: not read in this round
+    CompletionQueue batch_; // what was ready when the callbacks of this round began
     u32 active_ = 0;
     u32 dependents_ = 0; // of those, what waits for another: for its buffer or its end
-    u32 callbacks_to_look_ =
-        0; // until the next look at the kernel, which comes before if none is ready
+    u32 untold_count_ = 0;
+    u32 callbacks_to_look_ = 0;      // at the kernel; before that comes a look where none is ready
+    u64 now_ns_ = 0;                 // 0: not read in this round
+    Completion* resuming_ = nullptr; // whose callback runs, where further results follow
+    CompletionList parked_;
+    FdTable fds_;
+    u32 fd_highest_ = 0; // that an operation has used
     bool stopped_ = false;
     bool running_ = false;
     bool steps_ = false; // the run returns after the next end, whoever wants to know of it
     bool draining_ = false;
-    u32 sleeping_ = 0; // shared: whether a write to the eventfd is needed
-    u32 brought_ = 0;  // shared: whether there may be something in one of the four queues
+    i32 owner_tid_ = 0;
     i32 wake_fd_ = -1;
+    Statistics statistics_;
+    LoopOptions options_;
+    Completion* untold_[untold_max] = {};
+    Deadlines deadlines_;
+    FdSlot unattached_;
+    CompletionList notifications_; // in State::notification
+    CompletionList closings_;      // in State::closing
+    CompletionList chained_[chain_buckets];
+    BufferPool* pools_ = nullptr;
+    WorkerPool workers_;
+    WaitThread waits_;
+
+    // Shared with other threads.
+    u32 sleeping_ = 0; // whether a write to the eventfd is needed
+    u32 brought_ = 0;  // whether there may be something in one of the four queues
     RemoteQueue<Completion> posted_;
     RemoteQueue<Completion> worker_results_;
     RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
     RemoteQueue<Async> notified_;
-    FdTable fds_;
-    FdSlot unattached_;
-    CompletionList parked_;
-    CompletionList notifications_; // in State::notification
-    CompletionList closings_;      // in State::closing
-    CompletionList chained_[chain_buckets];
-    u32 untold_count_ = 0;
-    Completion* untold_[untold_max] = {};
-    BufferPool* pools_ = nullptr;
-    u32 fd_highest_ = 0; // that an operation has used
-    i32 owner_tid_ = 0;
-    Deadlines deadlines_;
-    WorkerPool workers_;
-    WaitThread waits_;
-    Statistics statistics_;
-    LoopOptions options_;
 };
 
 } // namespace oxbow

@@ -24,6 +24,7 @@ extern const char worker_pool_part; ///< worker_pool.cc
 extern const char wait_thread_part; ///< wait_thread.cc
 extern const char transfers_part;   ///< perform_transfer.cc
 extern const char paths_part;       ///< perform_path.cc
+extern const char ring_files_part;  ///< uring/engine_file.cc: both, where there is a ring
 
 template <const char* part, class>
 struct Need {
@@ -43,12 +44,14 @@ void need_wait_thread() noexcept {
 template <class Caller>
 void need_transfers() noexcept {
     (void)&Need<&transfers_part, Caller>::reference;
+    (void)&Need<&ring_files_part, Caller>::reference;
     need_workers<Caller>();
 }
 /// What is done with files and paths: the same.
 template <class Caller>
 void need_paths() noexcept {
     (void)&Need<&paths_part, Caller>::reference;
+    (void)&Need<&ring_files_part, Caller>::reference;
     need_workers<Caller>();
 }
 

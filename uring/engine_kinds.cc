@@ -90,7 +90,7 @@ const KindInfo& info_of(Kind kind) noexcept {
 
 bool is_native(const State& state, const Completion& completion) noexcept {
     const Kind kind = completion.kind;
-    if (!state.features.has(info_of(kind).opcode)) {
+    if (!state.features.has(info_of(kind).opcode) || (is_of_files(kind) && &file_part == nullptr)) {
         return false;
     }
     switch (kind) {

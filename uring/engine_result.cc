@@ -275,7 +275,7 @@ void take_shot(Loop& loop, Completion& completion, i32 value, u32 flags, bool ar
 /// A result that is no error, of the ring's own operation or of a system call in its place.
 void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed) noexcept {
     if (writes(completion.kind)) {
-        mend_position(state_of(loop), completion, static_cast<u32>(value));
+        file_part.mend_position(state_of(loop), completion, static_cast<u32>(value));
     }
     if (transfers_all(completion.kind)) {
         take_step(loop, completion, value, flags);

@@ -160,6 +160,23 @@ void attempt(Loop& loop, Completion& completion) noexcept;
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
 
+/// Reads and writes, but for those into a buffer of a pool.
+[[nodiscard]] constexpr bool is_transfer(Kind kind) noexcept {
+    return kind >= Kind::read && kind <= Kind::writev && !is_managed(kind);
+}
+/// What is done by FilePart.
+[[nodiscard]] constexpr bool is_of_files(Kind kind) noexcept {
+    return is_transfer(kind) || (kind >= Kind::openat && kind <= Kind::fsetxattr);
+}
+
+/// Linked only into programs that call such a function of op.h (needs.h).
+struct FilePart {
+    void (*prepare)(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
+    bool (*leaves_position)(Loop& loop, const Completion& completion) noexcept;
+    void (*mend_position)(State& state, const Completion& completion, u32 written) noexcept;
+};
+[[gnu::weak]] extern const FilePart file_part;
+
 /// Whether the ring would do the transfer and leave the file's own position where it was.
 [[nodiscard]] bool leaves_position(Loop& loop, const Completion& completion) noexcept;
 /// After a step of a write: sees to it that the file's own position is behind what was written.

@@ -160,123 +160,6 @@ void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) n
     }
 }
 
-/// Flags of a write, with the one that keeps SIGPIPE away.
-[[nodiscard]] u32 write_flags(const State& state, u32 flags) noexcept {
-    return state.features.nosignal ? flags | abi::rw_flag::nosignal : flags;
-}
-
-void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    if (completion.kind == Kind::readv) {
-        prep::readv(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
-                    {.flags = a.vector.flags});
-        return;
-    }
-    if (completion.kind == Kind::writev) {
-        prep::writev(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
-                     {.flags = write_flags(state, a.vector.flags)});
-        return;
-    }
-    const u32 done = static_cast<u32>(completion.value);
-    u8* const data = static_cast<u8*>(a.transfer.data) + done;
-    const u32 bytes = a.transfer.bytes - done;
-    const u64 offset = a.transfer.offset == abi::current_position ? abi::current_position
-                                                                  : a.transfer.offset + done;
-    if (completion.kind == Kind::read || completion.kind == Kind::read_all) {
-        prep::read(sqe, fd, data, bytes, offset, {.flags = a.transfer.flags});
-    } else {
-        prep::write(sqe, fd, data, bytes, offset, {.flags = write_flags(state, a.transfer.flags)});
-    }
-}
-
-void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    const u64 offset = a.range.offset;
-    const u64 bytes = a.range.bytes;
-    switch (completion.kind) {
-    case Kind::openat:
-        prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
-        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
-        return;
-    case Kind::openat2:
-        prep::openat2(sqe, fd, a.open2.path, a.open2.how);
-        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
-        return;
-    case Kind::statx:
-        prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
-                    a.status.status);
-        return;
-    case Kind::fsync:
-        prep::fsync(sqe, fd, {.data_only = a.sync.data_only != 0});
-        return;
-    case Kind::sync_file_range:
-        prep::sync_file_range(
-            sqe, fd, {.offset = offset, .bytes = static_cast<u32>(bytes), .flags = a.range.how});
-        return;
-    case Kind::fallocate:
-        prep::fallocate(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
-        return;
-    case Kind::ftruncate:
-        prep::ftruncate(sqe, fd, bytes);
-        return;
-    case Kind::fadvise:
-        prep::fadvise(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
-        return;
-    default:
-        prep::madvise(sqe, a.memory.address, a.memory.bytes, a.memory.advice);
-        return;
-    }
-}
-
-void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    const prep::PathPair pair = {a.paths.old_path, a.paths.new_path, fd, a.paths.new_directory,
-                                 a.paths.flags};
-    const arguments::Attribute* const attribute =
-        completion.kind == Kind::getxattr || completion.kind == Kind::setxattr
-            ? a.path_attribute.attribute
-            : &a.attribute;
-    const auto reads = [attribute]() noexcept {
-        return prep::AttributeRead{attribute->name, attribute->value, attribute->bytes};
-    };
-    const auto writes = [attribute]() noexcept {
-        return prep::AttributeWrite{attribute->name, attribute->value, attribute->bytes,
-                                    attribute->flags};
-    };
-    switch (completion.kind) {
-    case Kind::renameat:
-        prep::renameat(sqe, pair);
-        return;
-    case Kind::linkat:
-        prep::linkat(sqe, pair);
-        return;
-    case Kind::symlinkat:
-        prep::symlinkat(sqe, {a.paths.old_path, a.paths.new_path, a.paths.new_directory});
-        return;
-    case Kind::unlinkat:
-        prep::unlinkat(sqe, fd, a.path.path, static_cast<i32>(a.path.how));
-        return;
-    case Kind::mkdirat:
-        prep::mkdirat(sqe, fd, a.path.path, a.path.how);
-        return;
-    case Kind::getxattr:
-        prep::getxattr(sqe, a.path_attribute.path, reads());
-        return;
-    case Kind::setxattr:
-        prep::setxattr(sqe, a.path_attribute.path, writes());
-        return;
-    case Kind::fgetxattr:
-        prep::fgetxattr(sqe, fd, reads());
-        return;
-    default:
-        prep::fsetxattr(sqe, fd, writes());
-        return;
-    }
-}
-
 /// The ring never wakes for urgent data alone (io_uring/poll.c, IO_ASYNC_POLL_COMMON), but for the
 /// band that comes with it.
 [[nodiscard]] u32 events_of_poll(u32 events) noexcept {
@@ -487,12 +370,8 @@ void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
         prepare_receive(state, sqe, completion);
     } else if (kind >= Kind::socket && kind <= Kind::accept_multishot) {
         prepare_socket(state, sqe, completion);
-    } else if (kind >= Kind::read && kind <= Kind::writev) {
-        prepare_transfer(state, sqe, completion);
-    } else if (kind >= Kind::openat && kind <= Kind::madvise) {
-        prepare_file(sqe, completion);
-    } else if (kind >= Kind::renameat && kind <= Kind::fsetxattr) {
-        prepare_path(sqe, completion);
+    } else if (is_of_files(kind)) {
+        file_part.prepare(state, sqe, completion);
     } else {
         prepare_rest(state, sqe, completion);
     }
@@ -575,7 +454,7 @@ void begin(Loop& loop, Completion& completion) noexcept {
         submit_elsewhere(loop, completion);
         return;
     }
-    if (leaves_position(loop, completion)) {
+    if (is_transfer(completion.kind) && file_part.leaves_position(loop, completion)) {
         loop.perform_on_worker(completion);
         return;
     }

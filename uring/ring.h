@@ -244,7 +244,7 @@ class Ring : public RingOperations<Ring> {
     /// The same until `visit(cqe)` says false: that completion and all behind it stay. The entries
     /// are given back when the last visit has returned, so a visit may submit but not reap.
     template <class Visitor>
-    [[gnu::always_inline]] u32 for_each_while(Visitor&& visit) noexcept;
+    u32 for_each_while(Visitor&& visit) noexcept;
 
     /// Copies up to `room` completions and gives them back; returns how many. Never waits; enters
     /// the kernel where `peek` would. The extra half of big completions needs the second form.
