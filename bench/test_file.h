@@ -30,18 +30,18 @@ inline void fill_block(char* block, u64 number) {
     return static_cast<char*>(memory);
 }
 
-/// Opens the file for reading; it must have at least `bytes`.
-[[nodiscard]] inline int open_test_file(const char* path, long bytes, int flags = 0) {
+/// Opens the file for reading.
+[[nodiscard]] inline int open_test_file(const char* path, int flags = 0) {
     if (path == nullptr) {
         fail("file=PATH is missing: bench/files/prepare writes one", 0);
     }
-    const int fd = static_cast<int>(expect(path, open(path, O_RDONLY | O_CLOEXEC | flags)));
+    return static_cast<int>(expect(path, open(path, O_RDONLY | O_CLOEXEC | flags)));
+}
+
+[[nodiscard]] inline long size_of(int fd) {
     struct stat status {};
     expect("fstat", fstat(fd, &status));
-    if (status.st_size < bytes) {
-        fail("the test file is too short", status.st_size);
-    }
-    return fd;
+    return status.st_size;
 }
 
 /// Whether all of the file is in the page cache.

@@ -32,9 +32,9 @@ class Subject {
     using File = asio::basic_random_access_file<asio::io_context::executor_type>;
 
     struct Piece {
-        Piece(asio::io_context& context, const bench::CopyJob& job, std::size_t bytes)
+        Piece(asio::io_context& context, const bench::CopyJob& job, std::size_t room)
             : from(context.get_executor(), copy_of(job.from)),
-              to(context.get_executor(), copy_of(job.to)), data(bench::map_pages(bytes)) {}
+              to(context.get_executor(), copy_of(job.to)), data(bench::map_pages(room)) {}
         static int copy_of(int fd) { return static_cast<int>(bench::expect("dup", dup(fd))); }
 
         File from;

@@ -127,7 +127,7 @@ class Subject {
   public:
     Subject(const bench::CopyJob& job, bench::Parameters& parameters)
         : splices_(std::strcmp(parameters.text("way", "splice"), "splice") == 0),
-          depth_(parameters.number("depth", splices_ ? 2 : 8)),
+          depth_(parameters.number("depth", splices_ ? 1 : 8)),
           pieces_(job, static_cast<u32>(parameters.number("kib", splices_ ? 1024 : 128)) * 1024) {
         bench::open_loop(loop_, parameters);
     }

@@ -56,13 +56,13 @@ int run_files(int argc, char** argv) {
     const long count = parameters.number("count", 100000);
     const bool cached = parameters.number("cached", 1) != 0;
     const unsigned depth = static_cast<unsigned>(parameters.number("depth", 32));
-    const long bytes = parameters.number("bytes", 1L << 30);
     const char* const path = parameters.text("file", nullptr);
     Meter meter(parameters);
+    const int fd = open_test_file(path, cached ? 0 : O_DIRECT);
+    const long bytes = size_of(fd);
     if (depth == 0 || bytes < block_bytes) {
-        fail("depth and bytes must not be so small", 0);
+        fail("depth=0, or the file is too short", bytes);
     }
-    const int fd = open_test_file(path, bytes, cached ? 0 : O_DIRECT);
     if (cached) {
         warm(fd, bytes);
     } else {
