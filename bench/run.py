@@ -19,7 +19,8 @@ from cases import CASES, GOALS
 from test_file import with_test_file
 
 LIBRARIES = {"liburing": "liburing-dev", "libuv": "libuv1-dev", "asio_epoll": "libasio-dev",
-             "asio_uring": "libasio-dev and liburing-dev", "libev": "libev-dev", "libevent": "libevent-dev", "fio": "fio", "cp": "coreutils"}
+             "asio_uring": "libasio-dev and liburing-dev", "libev": "libev-dev", "libevent": "libevent-dev",
+             "fio": "fio", "cp": "coreutils"}
 SOURCES = pathlib.Path(__file__).parent
 OXBOW = {f"oxbow-{engine}": [f"engine={engine}"] for engine in ("uring", "epoll")}
 RUN_SECONDS_MAX = 120

@@ -32,7 +32,7 @@ def write_file(program, parent, size):
 
 
 def find_folder(build, size):
-    """As write_file: under the build's folder, or where the page cache cannot be bypassed there (tmpfs), in /var/tmp."""
+    """As write_file: under the build's folder, or where nothing bypasses the page cache (tmpfs), in /var/tmp."""
     found = None, {}
     for parent in (build, pathlib.Path("/var/tmp")):
         if shutil.disk_usage(parent).free < FREE_MIN * size:

@@ -1,7 +1,8 @@
 // As a user of the loop would write it, in two ways. way=splice: op::splice from the file into a
-// pipe and from there into the copy, so that the kernel copies from page to page; there are `depth`
-// pipes, so that one is filled while another is emptied. way=buffers: op::pread_all and then
-// op::pwrite_all, `depth` pieces of `kib` at once. (copy_file_range is no operation of the loop.)
+// pipe and from there into the copy, so that the kernel copies from page to page, through `depth`
+// pipes; more than one is no faster, since only one write to a file goes on at a time. way=buffers:
+// op::pread_all and then op::pwrite_all, `depth` pieces of `kib` at once. (copy_file_range is no
+// operation of the loop.)
 #include "../oxbow.h"
 #include "copy.h"
 
