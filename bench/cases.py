@@ -20,10 +20,18 @@ class Case:
     absent: tuple = ()  # (who, parameters) that there is nothing to measure for
     counts: tuple = ()  # (parameters, count), where `count` is not right
     counted_at: dict = dataclasses.field(default_factory=dict)  # parameters at which instructions are counted
+    programs: str = ""  # the case whose programs it runs; its own
+    variants: dict = dataclasses.field(default_factory=dict)  # program: {who: its parameters}
+    ratios: tuple = ()  # (key, who, figure): further ratios, to the best of that subject's variants
+    file_bytes: int = 0  # of a test file that it needs; a quarter in a quick run
+    needs_direct: bool = False  # the page cache must not come between the file and its disk
 
     def combinations(self):
         for values in itertools.product(*self.parameters.values()):
             yield dict(zip(self.parameters, values))
+
+    def folder(self):
+        return (self.programs or self.name).replace("-", "_")
 
     def leaves_out(self, who, parameters):
         return any(who == name and where.items() <= parameters.items() for name, where in self.absent)
@@ -48,6 +56,21 @@ class Goal:
         return row["case"] == self.case and row["who"] == self.who and self.where.items() <= row.items()
 
 
+FILE_BYTES = 1 << 30
+# With the file and the buffers registered, and with neither. How many completions to wait for: what a disk does.
+FILES_VARIANTS = {
+    "raw_uring": {"raw-uring": ["fixed=1"], "raw-plain": ["fixed=0"], "raw-wait-8": ["fixed=1", "wait=8"]},
+    "liburing": {"liburing": ["fixed=1"], "liburing-plain": ["fixed=0"]},
+    "fio": {"fio": ["fixed=1"], "fio-plain": ["fixed=0"]},
+}
+# Two ways through the loop: what the kernel copies by itself, and reads and writes.
+COPY_VARIANTS = {
+    "oxbow": {f"oxbow-{engine}{name}": [f"engine={engine}", f"way={way}"]
+              for way, name in (("splice", ""), ("buffers", "-rw")) for engine in ("uring", "epoll")},
+    "raw_copy_file_range": {"raw-copy-range": []},
+    "libuv": {"libuv": ["way=copyfile"], "libuv-sendfile": ["way=sendfile"]},
+}
+
 CASES = [
     Case("nop", {"batch": [1, 32, 256]}, count=400000, instructions=25600),
     Case("loop-nop", {"outstanding": [1, 32]}, count=2000000, instructions=64000,
@@ -59,6 +82,15 @@ CASES = [
          tools=("load",), counts=(({"connections": 1}, 20000),)),
     Case("wake", {"work": ["round-trip", "flood"], "cpus": [1, 2]}, count=30000,
          absent=(("raw-uring", {"work": "flood"}),)),
+    Case("files", {"cached": [1]}, count=400000, tools=("prepare",), variants=FILES_VARIANTS, file_bytes=FILE_BYTES,
+         ratios=(("ratio_to_libuv", "libuv", "cpu_ns"), ("ratio_to_asio", "asio-uring", "cpu_ns"))),
+    Case("files-direct", {"cached": [0]}, count=40000, quick=2, quantity="ns", programs="files", tools=("prepare",),
+         absent=(("raw", {}),), variants=FILES_VARIANTS, file_bytes=FILE_BYTES, needs_direct=True,
+         ratios=(("ratio_to_fio", "fio", "ns"), ("ratio_to_libuv", "libuv", "ns"),
+                 ("ratio_to_asio", "asio-uring", "ns"))),
+    Case("copy", {}, count=FILE_BYTES >> 20, quantity="ns", variants=COPY_VARIANTS, file_bytes=FILE_BYTES,
+         ratios=(("ratio_to_cp", "cp", "ns"), ("cpu_ratio_to_cp", "cp", "cpu_ns"),
+                 ("cpu_ratio_to_sendfile", "raw-sendfile", "cpu_ns"))),
 ]
 
 ENGINES = ("oxbow-uring", "oxbow-epoll")
@@ -81,4 +113,13 @@ GOALS = [
     Goal("echo", "oxbow-uring", "syscalls", 0.1, {"connections": 64}),
     *(Goal("wake", who, "ratio_to_raw", 1.03, {"work": "round-trip"}) for who in ENGINES),
     *(Goal("wake", who, "syscalls", 0.01, {"work": "flood"}) for who in ENGINES),
+    # raw-uring has registered its buffers too, so this is 1.02 of the best there is on io_uring.
+    Goal("files", "oxbow-uring", "ratio_to_raw", 1.02),
+    Goal("files", "oxbow-uring", "ratio_to_best_peer", 1.02),
+    Goal("files-direct", "oxbow-uring", "ratio_to_fio", 1.0),
+    *(Goal(case, "oxbow-epoll", ratio, 0.99) for case in ("files", "files-direct")
+      for ratio in ("ratio_to_libuv", "ratio_to_asio")),
+    # Memory is most of a copy, and its speed differs by some percent between one run and the next: a ratio of 1
+    # is met or missed by that much.
+    *(Goal("copy", who, quantity, 1.0) for who in ENGINES for quantity in ("ratio_to_cp", "cpu_ratio_to_cp")),
 ]

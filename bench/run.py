@@ -16,9 +16,13 @@ import subprocess
 import sys
 
 from cases import CASES, GOALS
+from test_file import with_test_file
 
 LIBRARIES = {"liburing": "liburing-dev", "libuv": "libuv1-dev", "asio_epoll": "libasio-dev",
-             "asio_uring": "libasio-dev and liburing-dev", "libev": "libev-dev", "libevent": "libevent-dev"}
+             "asio_uring": "libasio-dev and liburing-dev", "libev": "libev-dev", "libevent": "libevent-dev",
+             "fio": "fio", "cp": "coreutils"}
+SOURCES = pathlib.Path(__file__).parent
+OXBOW = {f"oxbow-{engine}": [f"engine={engine}"] for engine in ("uring", "epoll")}
 RUN_SECONDS_MAX = 120
 
 
@@ -27,7 +31,7 @@ class Subject:
 
     def __init__(self, who, program, fixed):
         self.who = who
-        self.command = [str(program)] + fixed
+        self.command = ([sys.executable] if program.suffix == ".py" else []) + [str(program)] + fixed
 
     def run(self, parameters, prefix=()):
         words = [f"{key}={value}" for key, value in parameters.items()]
@@ -52,16 +56,20 @@ class Subject:
         return (totals[1] - totals[0]) / count
 
 
+def scripts_of(case):
+    """WHO.py runs the program WHO of the machine as a subject."""
+    return [script for script in (SOURCES / case.folder()).glob("*.py") if shutil.which(script.stem)]
+
+
 def subjects_of(case, build):
-    """Every program of a case, Oxbow's own once for each engine."""
+    """Every program of a case, Oxbow's own once for each engine, and others as its variants say."""
     found = []
-    for program in sorted((build / "bench" / case.name.replace("-", "_")).iterdir()):
-        if program.suffix or program.name in case.tools:
-            continue
-        if program.name == "oxbow":
-            found += [Subject(f"oxbow-{engine}", program, [f"engine={engine}"]) for engine in ("uring", "epoll")]
-        else:
-            found.append(Subject(program.name.replace("_", "-"), program, []))
+    programs = [program for program in (build / "bench" / case.folder()).iterdir() if not program.suffix]
+    for program in sorted(programs + scripts_of(case), key=lambda program: program.name):
+        name = program.stem
+        if name not in case.tools:
+            variants = OXBOW if name == "oxbow" else {name.replace("_", "-"): []}
+            found += [Subject(who, program, fixed) for who, fixed in case.variants.get(name, variants).items()]
     return found
 
 
@@ -82,6 +90,14 @@ def add_ratios(rows, quantity):
         raw = raws.get(f"raw-{engine}", min(raws.values(), default=None))
         row["ratio_to_raw"] = round(row[quantity] / raw, 3) if raw else None
         row["ratio_to_best_peer"] = round(row[quantity] / min(peers), 3) if peers else None
+
+
+def add_ratios_of_case(rows, case):
+    """To the best variant of one subject; None where that is not there."""
+    for key, who, figure in case.ratios:
+        values = [row[figure] for row in rows if (row["who"] + "-").startswith(who + "-")]
+        for row in rows:
+            row[key] = round(row[figure] / min(values), 3) if values else None
 
 
 def measure(case, parameters, subjects, options):
@@ -109,6 +125,7 @@ def measure(case, parameters, subjects, options):
         row["syscalls"] = counted.get("syscalls")
         rows.append(row)
     add_ratios(rows, case.quantity)
+    add_ratios_of_case(rows, case)
     return rows
 
 
@@ -124,24 +141,28 @@ def print_table(case, rows):
     names = [key for key in rows[0] if key in case.parameters]
     head = "".join(f"{name:>12}" for name in names)
     print(f"{case.name:<16}{head}{'ns CPU' if case.quantity == 'cpu_ns' else 'ns wall':>11}"
-          f"{'min-max':>19}{'/ raw':>8}{'/ peer':>8}{'instr.':>9}{'calls':>8}  goal")
+          f"{'min-max':>19}{'/ raw':>8}{'/ peer':>8}{'instr.':>9}{'calls':>8}"
+          f"{''.join(f'  {key}' for key, _, _ in case.ratios)}  goal")
     for row in rows:
         def text(key, form):
             return "-" if row[key] is None else format(row[key], form)
         values = "".join(f"{row[name]:>12}" for name in names)
+        further = "".join(f"  {text(key, '.2f'):>{len(key)}}" for key, _, _ in case.ratios)
         spread = f"{row['min']:.1f}-{row['max']:.1f}"
         goals = ", ".join(f"{quantity} {'met' if met else 'MISSED' if met is False else 'unknown'} (<= {limit})"
                           for quantity, limit, met in goal_for(row))
         print(f"{row['who']:<16}{values}{row[case.quantity]:>11.1f}{spread:>19}{text('ratio_to_raw', '.2f'):>8}"
               f"{text('ratio_to_best_peer', '.2f'):>8}{text('instructions', '.1f'):>9}"
-              f"{text('syscalls', '.2f'):>8}  {goals}")
+              f"{text('syscalls', '.2f'):>8}"
+              f"{further}  {goals}")
     print(flush=True)
 
 
 def tell_what_is_absent(case, build):
-    folder = build / "bench" / case.name.replace("-", "_")
-    sources = pathlib.Path(__file__).parent / case.name.replace("-", "_")
+    folder = build / "bench" / case.folder()
+    sources = SOURCES / case.folder()
     absent = [source.stem for source in sources.glob("*.cc") if not (folder / source.stem).exists()]
+    absent += [script.stem for script in sources.glob("*.py") if script not in scripts_of(case)]
     for name in sorted(absent):
         print(f"bench: {case.name} without {name}: {LIBRARIES.get(name, 'its library')} is not installed",
               file=sys.stderr)
@@ -168,6 +189,9 @@ def main():
     missed = 0
     for case in cases:
         tell_what_is_absent(case, options.build)
+        case = with_test_file(case, options)
+        if case is None:
+            continue
         subjects = subjects_of(case, options.build)
         for parameters in case.combinations():
             rows = measure(case, parameters, subjects, options)

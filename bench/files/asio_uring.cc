@@ -7,6 +7,7 @@
 #include <asio/buffer.hpp>
 #include <asio/io_context.hpp>
 #include <asio/random_access_file.hpp>
+
 #include <memory>
 
 namespace {
@@ -33,7 +34,7 @@ class Subject {
         files_[slot]->async_read_some_at(
             job_.next_offset(slot), asio::buffer(job_.buffer(slot), bench::block_bytes),
             [this, slot](const std::error_code& error, std::size_t bytes) {
-                job_.finish(slot, error ? -error.value() : static_cast<long>(bytes));
+                job_.finish(slot, error ? long{-error.value()} : static_cast<long>(bytes));
                 if (job_.has_next()) {
                     start(slot);
                 }

@@ -1,4 +1,5 @@
-// io_uring_prep_read_fixed, with the file and the buffers registered.
+// io_uring_prep_read_fixed, with the file and the buffers registered; with fixed=0
+// io_uring_prep_read, with neither.
 #include "files.h"
 
 #include <liburing.h>
@@ -7,11 +8,15 @@ namespace {
 
 class Subject {
   public:
-    Subject(int fd, bench::ReadJob& job, bench::Parameters&) : job_(job) {
+    Subject(int fd, bench::ReadJob& job, bench::Parameters& parameters)
+        : fd_(fd), job_(job), fixed_(parameters.number("fixed", 1) != 0) {
         check("io_uring_queue_init",
               io_uring_queue_init(job.depth, &ring_,
                                   IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN));
         (void)io_uring_register_ring_fd(&ring_);
+        if (!fixed_) {
+            return;
+        }
         const iovec whole = {job.buffer(0), std::size_t{job.depth} * bench::block_bytes};
         check("io_uring_register_buffers", io_uring_register_buffers(&ring_, &whole, 1));
         check("io_uring_register_files", io_uring_register_files(&ring_, &fd, 1));
@@ -45,13 +50,20 @@ class Subject {
     }
     void read_into(unsigned slot) {
         io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
-        io_uring_prep_read_fixed(sqe, 0, job_.buffer(slot), bench::block_bytes,
-                                 job_.next_offset(slot), 0);
-        io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+        char* const buffer = job_.buffer(slot);
+        const bench::u64 offset = job_.next_offset(slot);
+        if (fixed_) {
+            io_uring_prep_read_fixed(sqe, 0, buffer, bench::block_bytes, offset, 0);
+            io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+        } else {
+            io_uring_prep_read(sqe, fd_, buffer, bench::block_bytes, offset);
+        }
         io_uring_sqe_set_data64(sqe, slot);
     }
 
+    int fd_;
     bench::ReadJob& job_;
+    bool fixed_;
     io_uring ring_{};
 };
 

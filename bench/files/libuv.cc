@@ -1,4 +1,4 @@
-// uv_fs_read, which a pool of four threads does.
+// uv_fs_read, which a pool of `workers` threads does: 4, if nobody says otherwise.
 #include "files.h"
 
 #include <uv.h>
@@ -7,9 +7,10 @@ namespace {
 
 class Subject {
   public:
-    Subject(int fd, bench::ReadJob& job, bench::Parameters&)
+    Subject(int fd, bench::ReadJob& job, bench::Parameters& parameters)
         : fd_(fd), job_(job), reads_(job.depth) {
-        uv_loop_init(&loop_);
+        expect("setenv", setenv("UV_THREADPOOL_SIZE", parameters.text("workers", "4"), 1));
+        expect("uv_loop_init", uv_loop_init(&loop_));
     }
     void run() {
         for (unsigned slot = 0; slot < job_.depth && job_.has_next(); ++slot) {
@@ -27,11 +28,17 @@ class Subject {
         unsigned slot = 0;
     };
 
+    static void expect(const char* what, int result) {
+        if (result != 0) {
+            bench::fail(what, result);
+        }
+    }
     void start(Read& read) {
         read.request.data = &read;
         const uv_buf_t buffer = uv_buf_init(job_.buffer(read.slot), bench::block_bytes);
-        uv_fs_read(&loop_, &read.request, fd_, &buffer, 1,
-                   static_cast<std::int64_t>(job_.next_offset(read.slot)), ended);
+        const int error = uv_fs_read(&loop_, &read.request, fd_, &buffer, 1,
+                                     static_cast<std::int64_t>(job_.next_offset(read.slot)), ended);
+        expect("uv_fs_read", error);
     }
     static void ended(uv_fs_t* request) {
         Read& read = *static_cast<Read*>(request->data);

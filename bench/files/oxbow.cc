@@ -1,5 +1,6 @@
 // op::pread for each buffer, submitted again from its callback. The file is registered with the
-// loop.
+// loop, where its engine is io_uring; on epoll, what is not in the page cache is read by `workers`
+// threads.
 #include "../oxbow.h"
 #include "files.h"
 
@@ -11,8 +12,11 @@ class Subject {
   public:
     Subject(int fd, bench::ReadJob& job, bench::Parameters& parameters)
         : fd_(fd), job_(job), reads_(new Read[job.depth]) {
-        bench::open_loop(loop_, parameters, {.registered_fds = 64});
-        (void)loop_.register_fd(fd);
+        oxbow::LoopOptions options;
+        options.registered_fds = static_cast<u32>(fd) + 1;
+        options.workers_max = static_cast<u32>(parameters.number("workers", 4));
+        bench::open_loop(loop_, parameters, options);
+        (void)loop_.register_fd(fd); // false on epoll, and in kernels that cannot
     }
     void run() {
         for (u32 slot = 0; slot < job_.depth && job_.has_next(); ++slot) {

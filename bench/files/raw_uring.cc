@@ -1,5 +1,5 @@
-// By hand on io_uring: READ_FIXED, with the file and the buffers registered; handed over in
-// whatever number is due when the kernel has something to tell.
+// By hand on io_uring: READ_FIXED with the file and the buffers registered, or with fixed=0 READ of
+// a descriptor into memory; handed over in whatever number is due when `wait` reads have ended.
 #include "../raw_ring.h"
 #include "files.h"
 
@@ -9,41 +9,68 @@ namespace {
 
 class Subject {
   public:
-    Subject(int fd, bench::ReadJob& job, bench::Parameters&) : job_(job) {
+    Subject(int fd, bench::ReadJob& job, bench::Parameters& parameters)
+        : fd_(fd), job_(job), fixed_(parameters.number("fixed", 1) != 0),
+          wait_(static_cast<unsigned>(parameters.number("wait", 1))) {
         ring_.open(job.depth);
-        iovec whole = {job.buffer(0), std::size_t{job.depth} * bench::block_bytes};
-        bench::expect("IORING_REGISTER_BUFFERS",
-                      ring_.register_call(IORING_REGISTER_BUFFERS, &whole, 1));
-        bench::expect("IORING_REGISTER_FILES", ring_.register_call(IORING_REGISTER_FILES, &fd, 1));
+        if (fixed_) {
+            iovec whole = {job.buffer(0), std::size_t{job.depth} * bench::block_bytes};
+            expect_registered(ring_.register_call(IORING_REGISTER_BUFFERS, &whole, 1));
+            expect_registered(ring_.register_call(IORING_REGISTER_FILES, &fd, 1));
+        }
     }
     void run() {
-        for (unsigned slot = 0; slot < job_.depth && job_.has_next(); ++slot) {
-            read_into(slot);
+        if (fixed_) {
+            run_as<true>();
+        } else {
+            run_as<false>();
         }
-        while (!job_.done()) {
-            ring_.submit_and_wait(1);
-            ring_.for_each([this](const io_uring_cqe& cqe) {
+    }
+
+  private:
+    static void expect_registered(long result) {
+        if (result < 0) {
+            bench::fail("io_uring_register", result);
+        }
+    }
+
+    template <bool fixed>
+    void run_as() {
+        unsigned in_flight = 0;
+        for (unsigned slot = 0; slot < job_.depth && job_.has_next(); ++slot) {
+            read_into<fixed>(slot);
+            ++in_flight;
+        }
+        while (in_flight != 0) {
+            ring_.submit_and_wait(wait_ < in_flight ? wait_ : in_flight);
+            ring_.for_each([this, &in_flight](const io_uring_cqe& cqe) {
                 const unsigned slot = static_cast<unsigned>(cqe.user_data);
                 job_.finish(slot, cqe.res);
                 if (job_.has_next()) {
-                    read_into(slot);
+                    read_into<fixed>(slot);
+                } else {
+                    --in_flight;
                 }
             });
         }
     }
 
-  private:
+    template <bool fixed>
     void read_into(unsigned slot) {
         io_uring_sqe* const sqe = ring_.entry();
-        sqe->opcode = IORING_OP_READ_FIXED;
-        sqe->flags = IOSQE_FIXED_FILE;
+        sqe->opcode = fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
+        sqe->flags = fixed ? IOSQE_FIXED_FILE : 0;
+        sqe->fd = fixed ? 0 : fd_;
         sqe->off = job_.next_offset(slot);
         sqe->addr = reinterpret_cast<bench::u64>(job_.buffer(slot));
         sqe->len = bench::block_bytes;
         sqe->user_data = slot;
     }
 
+    int fd_;
     bench::ReadJob& job_;
+    bool fixed_;
+    unsigned wait_;
     bench::RawRing ring_;
 };
 
