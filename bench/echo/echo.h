@@ -6,6 +6,7 @@
 #include "../processor.h"
 #include "../sockets.h"
 
+#include <string>
 #include <sys/wait.h>
 
 namespace bench {
@@ -52,8 +53,15 @@ class EchoProgress {
     Meter& meter_;
 };
 
+/// The load's program lies beside the server's.
+[[nodiscard]] inline std::string load_beside(const char* server) {
+    const std::string path = server;
+    return path.substr(0, path.rfind('/') + 1) + "load";
+}
+
 inline pid_t start_load(const char* program, const EchoParameters& echo, unsigned port, int go,
                         long cpu) {
+    expect(program, access(program, X_OK)); // or the server would wait for it for ever
     char arguments[6][64];
     std::snprintf(arguments[0], 64, "port=%u", port);
     std::snprintf(arguments[1], 64, "connections=%u", echo.connections);
@@ -78,7 +86,8 @@ int run_echo(int argc, char** argv) {
     const EchoParameters echo = {static_cast<unsigned>(parameters.number("connections", 64)),
                                  static_cast<unsigned>(parameters.number("bytes", 64)),
                                  parameters.number("count", 100000)};
-    const char* const load = parameters.text("load", "build/bench/echo/load");
+    const std::string beside = load_beside(argv[0]);
+    const char* const load = parameters.text("load", beside.c_str());
     const long load_cpu = parameters.number("load_cpu", 0);
     pin_to(parameters.number("cpu", 0));
     raise_file_limit();
