@@ -20,6 +20,7 @@ class Case:
     absent: tuple = ()  # (who, parameters) that there is nothing to measure for
     counts: tuple = ()  # (parameters, count), where `count` is not right
     counted_at: dict = dataclasses.field(default_factory=dict)  # parameters at which instructions are counted
+    base: dict = dataclasses.field(default_factory=dict)  # what its other parameter sets are compared with
 
     def combinations(self):
         for values in itertools.product(*self.parameters.values()):
