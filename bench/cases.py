@@ -20,11 +20,25 @@ class Case:
     absent: tuple = ()  # (who, parameters) that there is nothing to measure for
     counts: tuple = ()  # (parameters, count), where `count` is not right
     counted_at: dict = dataclasses.field(default_factory=dict)  # parameters at which instructions are counted
-    base: dict = dataclasses.field(default_factory=dict)  # what its other parameter sets are compared with
+    base: dict = dataclasses.field(default_factory=dict)  # parameters that the others' figures are divided by
+    programs: str = ""  # the case whose programs it runs; its own
+    busy: float = 0  # share of its time that the server is to have work for; 0: always
+    also: tuple = ()  # further figures that the table shows
 
     def combinations(self):
         for values in itertools.product(*self.parameters.values()):
             yield dict(zip(self.parameters, values))
+
+    def folder(self):
+        return (self.programs or self.name).replace("-", "_")
+
+    def groups(self):
+        """Sets of parameters that are measured in turn: one, or with a base all that only it tells apart."""
+        groups = {}
+        for parameters in self.combinations():
+            key = tuple(value for name, value in parameters.items() if name not in self.base)
+            groups.setdefault(key, []).append(parameters)
+        return groups.values()
 
     def leaves_out(self, who, parameters):
         return any(who == name and where.items() <= parameters.items() for name, where in self.absent)
@@ -58,6 +72,8 @@ CASES = [
     Case("ping-pong", {}, count=50000, instructions=4000),
     Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=60000,
          tools=("load",), counts=(({"connections": 1}, 20000),)),
+    Case("latency", {"connections": [64], "bytes": [64]}, count=40000, quantity="p99_ns", programs="echo",
+         tools=("load",), fixed={"load_cpu": 1}, busy=0.5, also=("p50_ns", "p999_ns", "max_ns", "cpu_ns")),
     Case("wake", {"work": ["round-trip", "flood"], "cpus": [1, 2]}, count=30000,
          absent=(("raw-uring", {"work": "flood"}),)),
 ]
@@ -80,6 +96,8 @@ GOALS = [
     *(Goal("echo", who, "ratio_to_best_peer", 1.02) for who in ENGINES),
     Goal("echo", "oxbow-uring", "syscalls", 1.0, {"connections": 1}),
     Goal("echo", "oxbow-uring", "syscalls", 0.1, {"connections": 64}),
+    # One callback more or less in the way is not a tenth of what an answer takes; a batch held back would be.
+    *(Goal("latency", who, "ratio_to_raw", 1.1) for who in ENGINES),
     *(Goal("wake", who, "ratio_to_raw", 1.03, {"work": "round-trip"}) for who in ENGINES),
     *(Goal("wake", who, "syscalls", 0.01, {"work": "flood"}) for who in ENGINES),
 ]
