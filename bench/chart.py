@@ -7,7 +7,7 @@ own background, so that it can be read wherever it is shown, and follows the rea
 import math
 from xml.sax.saxutils import escape
 
-from words import case_of, engine_in_words, is_oxbow, is_raw, parameters_in_words, title_of, unit_of
+from words import base_in_words, case_of, engine_in_words, is_oxbow, is_raw, parameters_in_words, title_of, unit_of
 
 WIDTH = 960
 MARGIN = 28
@@ -185,14 +185,15 @@ def draw_row(row, axis, top):
 def draw_section(groups, top):
     """A case; the parts, and where the next one begins."""
     case = case_of(groups[0])
-    rows = [Row(group) for group in groups]
+    beside = [group for group in groups if not case.base or not case.base.items() <= group[0].items()]
+    rows = [Row(group) for group in beside]
     axis = Axis(rows)
     head = top + 16
     rows_top = top + 42
     bottom = rows_top + sum(row.height for row in rows)
     parts = [f'<path class="frame" d="M{MARGIN} {top - 8}H{WIDTH - MARGIN}"/>',
              text(MARGIN, head, "title", title_of(case)),
-             text(MARGIN, head + 15, "soft", f"make bench CASE={case.name} · {unit_of(case)}")]
+             text(MARGIN, head + 15, "soft", f"make bench CASE={case.name} · {unit_of(case)}{base_in_words(case)}")]
     subjects = {who for row in rows for who, _ in row.dots}
     for who in sorted(subjects & set(COLUMNS)):
         parts.append(text(COLUMNS[who], head + 15, f"soft end {class_of(who)}",

@@ -152,6 +152,10 @@ def goal_for(row):
             yield goal.quantity, goal.limit, None if value is None else value <= goal.limit
 
 
+def short(value):
+    return f"{value:.1f}" if value < 100000 else f"{value:.0f}"
+
+
 def print_table(case, rows):
     widths = {key: max(12, *(len(str(row[key])) + 2 for row in rows)) for key in case.parameters}
     head = "".join(f"{name:>{width}}" for name, width in widths.items())
@@ -164,12 +168,12 @@ def print_table(case, rows):
         def text(key, form):
             return "-" if row[key] is None else format(row[key], form)
         values = "".join(f"{row[name]:>{width}}" for name, width in widths.items())
-        spread = f"{row['min']:.1f}-{row['max']:.1f}"
-        also = "".join(f"{row[key]:>11.1f}" for key in case.also)
+        spread = f"{short(row['min'])}-{short(row['max'])}"
+        also = "".join(f"{short(row[key]):>11}" for key in case.also)
         base = f"{row['ratio_to_base']:>8.2f}" if case.base else ""
         goals = ", ".join(f"{quantity} {'met' if met else 'MISSED' if met is False else 'unknown'} (<= {limit})"
                           for quantity, limit, met in goal_for(row))
-        print(f"{row['who']:<16}{values}{row[case.quantity]:>11.1f}{spread:>19}{also}{base}"
+        print(f"{row['who']:<16}{values}{short(row[case.quantity]):>11}{spread:>19}{also}{base}"
               f"{text('ratio_to_raw', '.2f'):>8}{text('ratio_to_best_peer', '.2f'):>8}"
               f"{text('instructions', '.1f'):>9}{text('syscalls', '.2f'):>8}  {goals}")
     print(flush=True)

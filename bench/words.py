@@ -36,7 +36,7 @@ VALUES = {
     "depth": lambda value: f"depth {value}",
     "work": str,
     "feature": lambda value: "plain" if value == "none" else str(value),
-    "without": lambda value: "full set" if value == "none" else f"without {value}",
+    "without": lambda value: "all of it" if value == "none" else f"without {value}",
 }
 
 
@@ -50,6 +50,12 @@ def title_of(case):
 
 def unit_of(case):
     return UNITS.get(case.quantity, case.quantity)
+
+
+def base_in_words(case):
+    """Of a case that compares a subject with itself."""
+    words = [VALUES.get(key, str)(value) for key, value in case.base.items()]
+    return f" · 1× is {', '.join(words)}" if words else ""
 
 
 def parameters_in_words(case, row):

@@ -55,10 +55,10 @@ class EchoProgress {
     Meter& meter_;
 };
 
-/// The load's program lies beside the server's; that of a load at a given rate, in another case.
+/// The load's program, which belongs to one of the cases beside the server's.
 [[nodiscard]] inline std::string load_beside(const char* server, long rate) {
     const std::string path = server;
-    return path.substr(0, path.rfind('/') + 1) + (rate == 0 ? "load" : "../latency/load");
+    return path.substr(0, path.rfind('/') + 1) + (rate == 0 ? "../echo/load" : "../latency/load");
 }
 
 inline pid_t start_load(const std::string& program, const EchoParameters& echo, unsigned port,
