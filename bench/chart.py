@@ -32,8 +32,9 @@ COLORS = {
 }
 SHAPES = """text{font-family:-apple-system,BlinkMacSystemFont,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif;\
 font-size:12px}
-.title{font-size:14px;font-weight:600}.head{font-size:20px;font-weight:600}.soft{font-size:11px}
-.name{font-size:9.5px;text-anchor:middle;paint-order:stroke;stroke-width:3px}.tick{font-size:9.5px;text-anchor:middle}.end{text-anchor:end}
+.title{font-size:14px;font-weight:600}.head{font-size:20px;font-weight:600}.soft{font-size:11px;font-weight:400}
+.name{font-size:9.5px;text-anchor:middle;paint-order:stroke;stroke-width:3px}
+.tick{font-size:9.5px;text-anchor:middle}.end{text-anchor:end}
 .value{font-weight:600;text-anchor:end;font-variant-numeric:tabular-nums}
 .grid,.one,.lead,.frame{fill:none;stroke-width:1}.one{stroke-dasharray:3 3}.halo{stroke-width:1.5}"""
 
@@ -61,7 +62,7 @@ def class_of(who):
 def short_time(nanoseconds):
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}" if nanoseconds < 1000 * size else f"{nanoseconds / size:.0f} {unit}"
+            return f"{nanoseconds / size:.{3 if nanoseconds < 1000 * size else 6}g} {unit}"
     return f"{nanoseconds:.3g} ns"
 
 
@@ -189,14 +190,15 @@ def draw_section(groups, top):
     rows = [Row(group) for group in beside]
     axis = Axis(rows)
     head = top + 16
-    rows_top = top + 42
+    about = escape(f" {unit_of(case)}{base_in_words(case)} · make bench CASE={case.name}")
+    rows_top = top + 44
     bottom = rows_top + sum(row.height for row in rows)
     parts = [f'<path class="frame" d="M{MARGIN} {top - 8}H{WIDTH - MARGIN}"/>',
-             text(MARGIN, head, "title", title_of(case)),
-             text(MARGIN, head + 15, "soft", f"make bench CASE={case.name} · {unit_of(case)}{base_in_words(case)}")]
+             f'<text x="{MARGIN}" y="{head}" class="title">{escape(title_of(case))} <tspan class="soft">{about}'
+             "</tspan></text>"]
     subjects = {who for row in rows for who, _ in row.dots}
     for who in sorted(subjects & set(COLUMNS)):
-        parts.append(text(COLUMNS[who], head + 15, f"soft end {class_of(who)}",
+        parts.append(text(COLUMNS[who], rows_top - 9, f"soft end {class_of(who)}",
                           engine_in_words(who).removeprefix("oxbow-")))
     grid = "".join(f"M{number(axis.at(tick))} {rows_top - 4}V{bottom}" for tick in axis.ticks() if tick != 1)
     parts.append(f'<path class="grid" d="{grid}"/>')
@@ -211,7 +213,8 @@ def draw_section(groups, top):
 
 def draw_legend(y):
     parts = []
-    for x, who, words in ((MARGIN + 6, "oxbow-uring", "Oxbow on io_uring"), (MARGIN + 146, "oxbow-epoll", "Oxbow on epoll"),
+    for x, who, words in ((MARGIN + 6, "oxbow-uring", "Oxbow on io_uring"),
+                          (MARGIN + 146, "oxbow-epoll", "Oxbow on epoll"),
                           (MARGIN + 266, "peer", "a peer, by its name"),
                           (MARGIN + 412, "raw", "by hand for the other engine")):
         kind = class_of(who)
@@ -225,8 +228,9 @@ def draw_legend(y):
 def draw(groups, footer):
     """The whole SVG. `footer` is what the run was made on."""
     parts = [text(MARGIN, 44, "title head", "Oxbow beside its peers"),
-             text(MARGIN, 66, "soft", "Cost of the same work as a multiple of the cheapest program written by hand with direct "
-                  "system calls (1×). Further left is better."),
+             text(MARGIN, 66, "soft",
+                  "Cost of the same work as a multiple of the cheapest program written by hand with direct "
+                  " system calls (1×). Further left is better."),
              *draw_legend(92)]
     top = 126
     sections = {}
@@ -239,7 +243,8 @@ def draw(groups, footer):
     parts.append(text(MARGIN, top + 14, "soft", footer))
     height = top + 34
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" '
         'role="img" aria-label="Oxbow beside its peers: ratios of cost">',
         style(),
         f'<rect class="card frame" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="10"/>',

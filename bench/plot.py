@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from chart import draw
 from table import markdown
-from words import read_groups
+from words import case_of, read_groups
 
 BYTES_MAX = 60000  # what a page should load for one picture
 
@@ -51,6 +51,7 @@ def main():
     arguments.add_argument("rows", type=pathlib.Path, help="the output of `make bench FORMAT=json`")
     arguments.add_argument("--svg", type=pathlib.Path, default=pathlib.Path("bench/bench.svg"))
     arguments.add_argument("--table", action="store_true", help="print the table instead, and draw nothing")
+    arguments.add_argument("--all", action="store_true", help="draw also what is compared with itself")
     arguments.add_argument("--compiler", default="g++", help="that the programs were built with")
     options = arguments.parse_args()
     try:
@@ -61,10 +62,11 @@ def main():
     if options.table:
         print(f"{markdown(groups)}\n{footer}")
         return
-    svg = draw(groups, f"{footer} · medians of interleaved rounds, make bench")
+    beside = [group for group in groups if not case_of(group).base]
+    svg = draw(groups if options.all or not beside else beside, f"{footer} · medians of interleaved rounds, make bench")
     check(svg)
     options.svg.write_text(svg)
-    print(f"bench: {options.svg}: {len(svg.encode())} bytes, {len(groups)} rows", file=sys.stderr)
+    print(f"bench: {options.svg}: {len(svg.encode())} bytes, {len(groups)} sets of parameters", file=sys.stderr)
 
 
 if __name__ == "__main__":

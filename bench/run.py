@@ -2,9 +2,9 @@
 """Runs benchmark cases on every subject that could be built, interleaved, and prints medians and ratios.
 
 A subject is a program BUILD/bench/CASE/WHO. It takes key=value parameters and prints key=value figures for one
-operation: ns (wall), cpu_ns, with syscalls=1 system calls, and what else its case is about. Instructions are callgrind's, as
-the difference of two run lengths, and exact; times are medians of interleaved rounds on a machine that may be
-busy: read their ratios.
+operation: ns (wall), cpu_ns, with syscalls=1 system calls, and what else its case is about. Instructions are
+callgrind's, as the difference of two run lengths, and exact; times are medians of interleaved rounds on a machine
+that may be busy: read their ratios.
 """
 
 import argparse
