@@ -73,7 +73,7 @@ CASES = [
     Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=60000,
          tools=("load",), counts=(({"connections": 1}, 20000),)),
     Case("latency", {"connections": [64], "bytes": [64]}, count=40000, quantity="p99_ns", programs="echo",
-         tools=("load",), fixed={"load_cpu": 1}, busy=0.5, also=("p50_ns", "p999_ns", "max_ns", "cpu_ns")),
+         tools=("load",), fixed={"load_cpu": 1}, busy=0.5, also=("p50_ns", "p999_ns", "max_ns", "cpu_ns", "rate")),
     Case("features", {"feature": ["none", "deadline", "pool", "multishot", "told-sends", "chain", "callback-times",
                                   "registered"]},
          count=20000, instructions=4000, base={"feature": "none"}),

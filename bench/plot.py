@@ -63,10 +63,11 @@ def main():
         print(f"{markdown(groups)}\n{footer}")
         return
     beside = [group for group in groups if not case_of(group).base]
-    svg = draw(groups if options.all or not beside else beside, f"{footer} · medians of interleaved rounds, make bench")
+    drawn = groups if options.all or not beside else beside
+    svg = draw(drawn, f"{footer} · medians of interleaved rounds, make bench")
     check(svg)
     options.svg.write_text(svg)
-    print(f"bench: {options.svg}: {len(svg.encode())} bytes, {len(groups)} sets of parameters", file=sys.stderr)
+    print(f"bench: {options.svg}: {len(svg.encode())} bytes, {len(drawn)} sets of parameters", file=sys.stderr)
 
 
 if __name__ == "__main__":

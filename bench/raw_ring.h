@@ -78,7 +78,8 @@ class RawRing {
             fail("IORING_REGISTER_RING_FDS", -1);
         }
         index = update.offset;
-        enter_flags = enter_registered_ring;
+        submit_flags = enter_registered_ring;
+        wait_flags |= enter_registered_ring;
     }
 
     long register_call(unsigned operation, void* argument, unsigned count) const {
@@ -94,17 +95,14 @@ class RawRing {
     }
 
     /// Hands over what has been prepared and waits for `count` completions.
-    [[gnu::always_inline]] void submit_and_wait(unsigned count) {
-        enter(count, IORING_ENTER_GETEVENTS);
-    }
-    [[gnu::always_inline]] void submit() { enter(0, 0); }
+    [[gnu::always_inline]] void submit_and_wait(unsigned count) { enter(count, wait_flags); }
+    [[gnu::always_inline]] void submit() { enter(0, submit_flags); }
 
     [[gnu::always_inline]] void enter(unsigned count, unsigned flags) {
         const unsigned prepared = tail - submitted;
         submitted = tail;
         __atomic_store_n(sq_tail, tail, __ATOMIC_RELEASE);
-        const long taken =
-            raw_call(__NR_io_uring_enter, index, prepared, count, flags | enter_flags);
+        const long taken = raw_call(__NR_io_uring_enter, index, prepared, count, flags);
         if (taken != static_cast<long>(prepared)) {
             fail("io_uring_enter", taken);
         }
@@ -123,7 +121,8 @@ class RawRing {
 
     long fd = -1;
     long index = 0; ///< of the descriptor among the registered ones, or itself
-    unsigned enter_flags = 0;
+    unsigned submit_flags = 0;
+    unsigned wait_flags = IORING_ENTER_GETEVENTS;
 
   private:
     char* map(std::size_t bytes, off_t offset) const {

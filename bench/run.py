@@ -111,6 +111,8 @@ def row_of(case, subject, parameters, given, runs, options):
     row = {"case": case.name, "who": subject.who, **parameters}
     for key in runs[0]:
         row[key] = median_of(run[key] for run in runs)
+    if case.busy:
+        row["rate"] = given["rate"]
     row["min"] = min(run[case.quantity] for run in runs)
     row["max"] = max(run[case.quantity] for run in runs)
     row["instructions"] = None
