@@ -120,6 +120,7 @@ def row_of(case, subject, parameters, given, runs, options):
         row["instructions"] = round(subject.instructions(given, case.instructions), 1)
     counted = subject.figures({**given, "syscalls": 1})
     row["syscalls"] = counted.get("syscalls")
+    row["ratio_to_raw"] = row["ratio_to_best_peer"] = None
     return row
 
 
@@ -139,10 +140,10 @@ def measure(case, group, subjects, options):
             subject, _, given = plans[at]
             runs[at].append(subject.figures(given))
     rows = [row_of(case, *plan, figures, options) for plan, figures in zip(plans, runs)]
-    for parameters in group:
-        add_ratios([row for row in rows if parameters.items() <= row.items()], case.quantity)
     if case.base:
         add_ratio_to_base(rows, case)
+    else:
+        add_ratios(rows, case.quantity)  # a group without a base is one set of parameters
     return rows
 
 
