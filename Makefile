@@ -16,6 +16,8 @@ TEST_CXXFLAGS ?=
 CASE ?=
 FORMAT ?=
 QUICK ?=
+BENCH_JSON ?=
+BENCH_SVG ?= bench/bench.svg
 CHECK_INSTRUCTIONS ?=
 PROGRAMS ?=
 KERNELS ?=
@@ -104,7 +106,7 @@ ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start
 
 # ---------------------------------------------------------------------------------------- targets
 .PHONY: all archives examples tests demo info check check-freestanding check-kernel check-power-cut asan ubsan tsan fuzz cross \
-	symbols layers size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
+	symbols layers size headers abi vendor bench bench-plot format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -149,6 +151,11 @@ cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestan
 bench: $(BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
 	@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format '$(or $(FORMAT),table)' $(if $(QUICK),--quick) \
 		$(if $(CHECK_INSTRUCTIONS),--check-instructions)
+MEASURED := $(or $(BENCH_JSON),$(BUILD)/bench.json)
+bench-plot: $(if $(BENCH_JSON),,$(BENCHES)) ## measure, draw bench/bench.svg and print its table (BENCH_JSON=FILE of make bench FORMAT=json: draw only that)
+	$(if $(BENCH_JSON),,@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format json $(if $(QUICK),--quick) > $(MEASURED))
+	@python3 bench/plot.py --compiler '$(CXX)' --svg '$(BENCH_SVG)' '$(MEASURED)'
+	@python3 bench/plot.py --compiler '$(CXX)' --table '$(MEASURED)'
 symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmove and memcmp
 	@NM='$(NM)' sh test/symbols.sh $^
 layers: ## fail on an include that runs against syscall <- loop <- uring, epoll <- io

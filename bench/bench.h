@@ -105,6 +105,7 @@ class SyscallCounter {
         event.size = sizeof(event);
         event.config = std::strtoull(digits, nullptr, 10);
         event.inherit = 1;
+        event.inherit_thread = 1; // and not to processes: the load of a server is one
         fd_ =
             static_cast<int>(syscall(SYS_perf_event_open, &event, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
     }

@@ -25,6 +25,9 @@ class Case:
     ratios: tuple = ()  # (key, who, figure): further ratios, to the best of that subject's variants
     file_bytes: int = 0  # of a test file that it needs; a quarter in a quick run
     needs_direct: bool = False  # the page cache must not come between the file and its disk
+    base: dict = dataclasses.field(default_factory=dict)  # parameters that the others' figures are divided by
+    busy: float = 0  # share of its time that the server is to have work for; 0: always
+    also: tuple = ()  # further figures that the table shows
 
     def combinations(self):
         for values in itertools.product(*self.parameters.values()):
@@ -32,6 +35,14 @@ class Case:
 
     def folder(self):
         return (self.programs or self.name).replace("-", "_")
+
+    def groups(self):
+        """Sets of parameters that are measured in turn: one, or with a base all that only it tells apart."""
+        groups = {}
+        for parameters in self.combinations():
+            key = tuple(value for name, value in parameters.items() if name not in self.base)
+            groups.setdefault(key, []).append(parameters)
+        return groups.values()
 
     def leaves_out(self, who, parameters):
         return any(who == name and where.items() <= parameters.items() for name, where in self.absent)
@@ -80,6 +91,16 @@ CASES = [
     Case("ping-pong", {}, count=50000, instructions=4000),
     Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=60000,
          tools=("load",), counts=(({"connections": 1}, 20000),)),
+    Case("latency", {"connections": [64], "bytes": [64]}, count=40000, quantity="p99_ns", programs="echo",
+         tools=("load",), fixed={"load_cpu": 1}, busy=0.5, also=("p50_ns", "p999_ns", "max_ns", "cpu_ns", "rate")),
+    Case("features", {"feature": ["none", "deadline", "pool", "multishot", "told-sends", "chain", "callback-times",
+                                  "registered"]},
+         count=20000, instructions=4000, base={"feature": "none"}),
+    Case("flags", {"work": ["ping-pong", "echo"],
+                   "without": ["none", "submit_all", "taskrun_flag", "no_sqarray", "defer_taskrun", "defer_for_coop",
+                               "single_issuer", "registered_ring", "multishot", "buffer_ring", "skip_success",
+                               "one_call", "ring_send"]},
+         count=20000, base={"without": "none"}, also=("chosen",)),
     Case("wake", {"work": ["round-trip", "flood"], "cpus": [1, 2]}, count=30000,
          absent=(("raw-uring", {"work": "flood"}),)),
     Case("files", {"cached": [1]}, count=400000, tools=("prepare",), variants=FILES_VARIANTS, file_bytes=FILE_BYTES,
@@ -88,7 +109,7 @@ CASES = [
          absent=(("raw", {}),), variants=FILES_VARIANTS, file_bytes=FILE_BYTES, needs_direct=True,
          ratios=(("ratio_to_fio", "fio", "ns"), ("ratio_to_libuv", "libuv", "ns"),
                  ("ratio_to_asio", "asio-uring", "ns"))),
-    Case("copy", {}, count=FILE_BYTES >> 20, quantity="ns", variants=COPY_VARIANTS, file_bytes=FILE_BYTES,
+    Case("copy", {}, count=FILE_BYTES >> 20, quantity="ns", also=("cpu_ns",), variants=COPY_VARIANTS, file_bytes=FILE_BYTES,
          ratios=(("ratio_to_cp", "cp", "ns"), ("cpu_ratio_to_cp", "cp", "cpu_ns"),
                  ("cpu_ratio_to_sendfile", "raw-sendfile", "cpu_ns"))),
 ]
@@ -111,6 +132,8 @@ GOALS = [
     *(Goal("echo", who, "ratio_to_best_peer", 1.02) for who in ENGINES),
     Goal("echo", "oxbow-uring", "syscalls", 1.0, {"connections": 1}),
     Goal("echo", "oxbow-uring", "syscalls", 0.1, {"connections": 64}),
+    # One callback more or less in the way is not a tenth of what an answer takes; a batch held back would be.
+    *(Goal("latency", who, "ratio_to_raw", 1.1) for who in ENGINES),
     *(Goal("wake", who, "ratio_to_raw", 1.03, {"work": "round-trip"}) for who in ENGINES),
     *(Goal("wake", who, "syscalls", 0.01, {"work": "flood"}) for who in ENGINES),
     # raw-uring has registered its buffers too, so this is 1.02 of the best there is on io_uring.

@@ -33,19 +33,26 @@ namespace bench {
 inline constexpr unsigned setup_no_sqarray = 1u << 16;
 inline constexpr unsigned enter_registered_ring = 1u << 4;
 
+struct RawSetup {
+    unsigned flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | setup_no_sqarray;
+    bool registered = true; ///< the ring's descriptor, with this thread
+};
+
 class RawRing {
   public:
-    void open(unsigned entries, unsigned completions = 0) {
+    void open(unsigned entries, unsigned completions = 0, const RawSetup& setup = {}) {
         io_uring_params params{};
-        params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | setup_no_sqarray |
-                       (completions != 0 ? IORING_SETUP_CQSIZE : 0u);
+        params.flags = setup.flags | (completions != 0 ? IORING_SETUP_CQSIZE : 0u);
         params.cq_entries = completions;
         fd = raw_call(__NR_io_uring_setup, entries, reinterpret_cast<long>(&params), 0);
         if (fd < 0) {
             fail("io_uring_setup", fd);
         }
+        const bool has_array = (setup.flags & setup_no_sqarray) == 0;
+        const std::size_t array_end = params.sq_off.array + params.sq_entries * sizeof(unsigned);
+        const std::size_t queue_end = params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe);
         char* const rings =
-            map(params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe), IORING_OFF_SQ_RING);
+            map(has_array && array_end > queue_end ? array_end : queue_end, IORING_OFF_SQ_RING);
         sqes = reinterpret_cast<io_uring_sqe*>(
             map(params.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
         cqes = reinterpret_cast<io_uring_cqe*>(rings + params.cq_off.cqes);
@@ -54,6 +61,16 @@ class RawRing {
         cq_tail = reinterpret_cast<unsigned*>(rings + params.cq_off.tail);
         sq_mask = params.sq_entries - 1;
         cq_mask = params.cq_entries - 1;
+        for (unsigned i = 0; has_array && i < params.sq_entries; ++i) {
+            reinterpret_cast<unsigned*>(rings + params.sq_off.array)[i] = i;
+        }
+        index = fd;
+        if (setup.registered) {
+            register_descriptor();
+        }
+    }
+
+    void register_descriptor() {
         io_uring_rsrc_update update{};
         update.offset = ~0u;
         update.data = static_cast<u64>(fd);
@@ -61,6 +78,8 @@ class RawRing {
             fail("IORING_REGISTER_RING_FDS", -1);
         }
         index = update.offset;
+        submit_flags = enter_registered_ring;
+        wait_flags |= enter_registered_ring;
     }
 
     long register_call(unsigned operation, void* argument, unsigned count) const {
@@ -76,12 +95,14 @@ class RawRing {
     }
 
     /// Hands over what has been prepared and waits for `count` completions.
-    [[gnu::always_inline]] void submit_and_wait(unsigned count) {
+    [[gnu::always_inline]] void submit_and_wait(unsigned count) { enter(count, wait_flags); }
+    [[gnu::always_inline]] void submit() { enter(0, submit_flags); }
+
+    [[gnu::always_inline]] void enter(unsigned count, unsigned flags) {
         const unsigned prepared = tail - submitted;
         submitted = tail;
         __atomic_store_n(sq_tail, tail, __ATOMIC_RELEASE);
-        const long taken = raw_call(__NR_io_uring_enter, index, prepared, count,
-                                    IORING_ENTER_GETEVENTS | enter_registered_ring);
+        const long taken = raw_call(__NR_io_uring_enter, index, prepared, count, flags);
         if (taken != static_cast<long>(prepared)) {
             fail("io_uring_enter", taken);
         }
@@ -99,7 +120,9 @@ class RawRing {
     }
 
     long fd = -1;
-    long index = 0; ///< of the descriptor among the registered ones
+    long index = 0; ///< of the descriptor among the registered ones, or itself
+    unsigned submit_flags = 0;
+    unsigned wait_flags = IORING_ENTER_GETEVENTS;
 
   private:
     char* map(std::size_t bytes, off_t offset) const {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs benchmark cases on every subject that could be built, interleaved, and prints medians and ratios.
 
-A subject is a program BUILD/bench/CASE/WHO. It takes key=value parameters and prints one line of key=value
-figures for one operation: ns (wall), cpu_ns, and with syscalls=1 system calls. Instructions are callgrind's, as
-the difference of two run lengths, and exact; times are medians of interleaved rounds on a machine that may be
-busy: read their ratios.
+A subject is a program BUILD/bench/CASE/WHO. It takes key=value parameters and prints key=value figures for one
+operation: ns (wall), cpu_ns, with syscalls=1 system calls, and what else its case is about. Instructions are
+callgrind's, as the difference of two run lengths, and exact; times are medians of interleaved rounds on a machine
+that may be busy: read their ratios.
 """
 
 import argparse
@@ -100,32 +100,67 @@ def add_ratios_of_case(rows, case):
             row[key] = round(row[figure] / min(values), 3) if values else None
 
 
-def measure(case, parameters, subjects, options):
-    """Rows of one set of parameters."""
-    given = {**case.fixed, **parameters}
-    subjects = [subject for subject in subjects if not case.leaves_out(subject.who, parameters)]
-    count = case.count_of(parameters, options.quick)
-    times = {subject.who: [] for subject in subjects}
+def add_ratio_to_base(rows, case):
+    """To the same subject with the parameters that are the case's base."""
+    varied = case.parameters.keys() - case.base.keys()
+    def key_of(row):
+        return (row["who"], *(row[name] for name in sorted(varied)))
+    bases = {key_of(row): row[case.quantity] for row in rows if case.base.items() <= row.items()}
+    for row in rows:
+        row["ratio_to_base"] = round(row[case.quantity] / bases[key_of(row)], 3)
+
+
+def rate_for(case, parameters, subjects, options):
+    """Requests per second at which the server by hand on epoll is busy for the case's share of its time.
+
+    What one costs it depends on how many come at once, so the first guess, from a server that is never idle, is
+    made better once.
+    """
+    server = next(subject for subject in subjects if subject.who == "raw-epoll")
+    given = {**case.fixed, **parameters, "count": case.count_of(parameters, options.quick)}
+    rate = round(case.busy * 1e9 / server.figures(given)["cpu_ns"])
+    return round(case.busy * 1e9 / server.figures({**given, "rate": rate})["cpu_ns"])
+
+
+def row_of(case, subject, parameters, given, runs, options):
+    """The medians of a subject's runs, and what is counted in further ones."""
+    row = {"case": case.name, "who": subject.who, **parameters}
+    for key in runs[0]:
+        row[key] = median_of(run[key] for run in runs)
+    if case.busy:
+        row["rate"] = given["rate"]
+    row["min"] = min(run[case.quantity] for run in runs)
+    row["max"] = max(run[case.quantity] for run in runs)
+    row["instructions"] = None
+    if case.instructions and shutil.which("valgrind") and case.is_counted(parameters):
+        row["instructions"] = round(subject.instructions(given, case.instructions), 1)
+    counted = subject.figures({**given, "syscalls": 1})
+    row["syscalls"] = counted.get("syscalls")
+    row["ratio_to_raw"] = row["ratio_to_best_peer"] = None
+    return row
+
+
+def measure(case, group, subjects, options):
+    """Rows of the sets of parameters of a group."""
+    plans = []  # (subject, its parameters, all that it is given)
+    for parameters in group:
+        given = {**case.fixed, **parameters, "count": case.count_of(parameters, options.quick)}
+        if case.busy:
+            given["rate"] = rate_for(case, parameters, subjects, options)
+        plans += [(subject, parameters, given) for subject in subjects
+                  if not case.leaves_out(subject.who, parameters)]
+    runs = [[] for _ in plans]
     for turn in range(options.rounds):
-        for at in range(len(subjects)):
-            subject = subjects[(at + turn) % len(subjects)]  # nobody always follows the same one
-            times[subject.who].append(subject.figures({**given, "count": count}))
-    rows = []
-    for subject in subjects:
-        runs = times[subject.who]
-        row = {"case": case.name, "who": subject.who, **parameters}
-        for key in ("ns", "cpu_ns"):
-            row[key] = median_of(run[key] for run in runs)
-        row["min"] = min(run[case.quantity] for run in runs)
-        row["max"] = max(run[case.quantity] for run in runs)
-        row["instructions"] = None
-        if case.instructions and shutil.which("valgrind") and case.is_counted(parameters):
-            row["instructions"] = round(subject.instructions(given, case.instructions), 1)
-        counted = subject.figures({**given, "count": count, "syscalls": 1})
-        row["syscalls"] = counted.get("syscalls")
-        rows.append(row)
-    add_ratios(rows, case.quantity)
-    add_ratios_of_case(rows, case)
+        for step in range(len(plans)):
+            at = (step + turn) % len(plans)  # nobody always follows the same one
+            subject, _, given = plans[at]
+            runs[at].append(subject.figures(given))
+    rows = [row_of(case, *plan, figures, options) for plan, figures in zip(plans, runs)]
+    if case.base:
+        add_ratio_to_base(rows, case)
+    else:
+        add_ratios(rows, case.quantity)  # a group without a base is one set of parameters
+        add_ratios_of_case(rows, case)
     return rows
 
 
@@ -137,24 +172,31 @@ def goal_for(row):
             yield goal.quantity, goal.limit, None if value is None else value <= goal.limit
 
 
+def short(value):
+    return f"{value:.1f}" if value < 100000 else f"{value:.0f}"
+
+
 def print_table(case, rows):
-    names = [key for key in rows[0] if key in case.parameters]
-    head = "".join(f"{name:>12}" for name in names)
-    print(f"{case.name:<16}{head}{'ns CPU' if case.quantity == 'cpu_ns' else 'ns wall':>11}"
-          f"{'min-max':>19}{'/ raw':>8}{'/ peer':>8}{'instr.':>9}{'calls':>8}"
-          f"{''.join(f'  {key}' for key, _, _ in case.ratios)}  goal")
+    widths = {key: max(12, *(len(str(row[key])) + 2 for row in rows)) for key in case.parameters}
+    head = "".join(f"{name:>{width}}" for name, width in widths.items())
+    unit = {"cpu_ns": "ns CPU", "ns": "ns wall"}.get(case.quantity, case.quantity)
+    also = "".join(f"{key:>11}" for key in case.also)
+    base = f"{'/ ' + '/'.join(case.base.values()):>8}" if case.base else ""
+    print(f"{case.name:<16}{head}{unit:>11}{'min-max':>19}{also}{base}{'/ raw':>8}{'/ peer':>8}{'instr.':>9}"
+          f"{'calls':>8}{''.join(f'  {key}' for key, _, _ in case.ratios)}  goal")
     for row in rows:
         def text(key, form):
             return "-" if row[key] is None else format(row[key], form)
-        values = "".join(f"{row[name]:>12}" for name in names)
+        values = "".join(f"{row[name]:>{width}}" for name, width in widths.items())
+        spread = f"{short(row['min'])}-{short(row['max'])}"
+        also = "".join(f"{short(row[key]):>11}" for key in case.also)
+        base = f"{row['ratio_to_base']:>8.2f}" if case.base else ""
         further = "".join(f"  {text(key, '.2f'):>{len(key)}}" for key, _, _ in case.ratios)
-        spread = f"{row['min']:.1f}-{row['max']:.1f}"
         goals = ", ".join(f"{quantity} {'met' if met else 'MISSED' if met is False else 'unknown'} (<= {limit})"
                           for quantity, limit, met in goal_for(row))
-        print(f"{row['who']:<16}{values}{row[case.quantity]:>11.1f}{spread:>19}{text('ratio_to_raw', '.2f'):>8}"
-              f"{text('ratio_to_best_peer', '.2f'):>8}{text('instructions', '.1f'):>9}"
-              f"{text('syscalls', '.2f'):>8}"
-              f"{further}  {goals}")
+        print(f"{row['who']:<16}{values}{short(row[case.quantity]):>11}{spread:>19}{also}{base}"
+              f"{text('ratio_to_raw', '.2f'):>8}{text('ratio_to_best_peer', '.2f'):>8}"
+              f"{text('instructions', '.1f'):>9}{text('syscalls', '.2f'):>8}{further}  {goals}")
     print(flush=True)
 
 
@@ -193,8 +235,8 @@ def main():
         if case is None:
             continue
         subjects = subjects_of(case, options.build)
-        for parameters in case.combinations():
-            rows = measure(case, parameters, subjects, options)
+        for group in case.groups():
+            rows = measure(case, group, subjects, options)
             if options.format == "json":
                 for row in rows:
                     print(json.dumps(row), flush=True)

@@ -6,7 +6,9 @@
 #include "../processor.h"
 #include "../sockets.h"
 
+#include <string>
 #include <sys/wait.h>
+#include <vector>
 
 namespace bench {
 
@@ -14,6 +16,7 @@ struct EchoParameters {
     unsigned connections;
     unsigned bytes; ///< of a message; servers receive up to this much at once
     long count;     ///< of requests, over all connections
+    long rate;      ///< of requests in a second; 0: each follows the answer to the one before it
 };
 
 /// What servers tell: when each connection begins and ends. The load begins when all have been
@@ -52,20 +55,34 @@ class EchoProgress {
     Meter& meter_;
 };
 
-inline pid_t start_load(const char* program, const EchoParameters& echo, unsigned port, int go,
-                        long cpu) {
-    char arguments[6][64];
-    std::snprintf(arguments[0], 64, "port=%u", port);
-    std::snprintf(arguments[1], 64, "connections=%u", echo.connections);
-    std::snprintf(arguments[2], 64, "bytes=%u", echo.bytes);
-    std::snprintf(arguments[3], 64, "count=%ld", echo.count);
-    std::snprintf(arguments[4], 64, "go=%d", go);
-    std::snprintf(arguments[5], 64, "cpu=%ld", cpu);
+/// The load's program, which belongs to one of the cases beside the server's.
+[[nodiscard]] inline std::string load_beside(const char* server, long rate) {
+    const std::string path = server;
+    return path.substr(0, path.rfind('/') + 1) + (rate == 0 ? "../echo/load" : "../latency/load");
+}
+
+inline pid_t start_load(const std::string& program, const EchoParameters& echo, unsigned port,
+                        int go, long cpu) {
+    expect(program.c_str(), access(program.c_str(), X_OK)); // or the server would wait for ever
+    std::vector<std::string> words = {program,
+                                      "port=" + std::to_string(port),
+                                      "connections=" + std::to_string(echo.connections),
+                                      "bytes=" + std::to_string(echo.bytes),
+                                      "count=" + std::to_string(echo.count),
+                                      "go=" + std::to_string(go),
+                                      "cpu=" + std::to_string(cpu)};
+    if (echo.rate != 0) {
+        words.push_back("rate=" + std::to_string(echo.rate));
+    }
+    std::vector<char*> arguments;
+    for (std::string& word : words) {
+        arguments.push_back(word.data());
+    }
+    arguments.push_back(nullptr);
     const pid_t child = static_cast<pid_t>(expect("fork", fork()));
     if (child == 0) {
-        execl(program, program, arguments[0], arguments[1], arguments[2], arguments[3],
-              arguments[4], arguments[5], nullptr);
-        fail(program, -errno);
+        execv(program.c_str(), arguments.data());
+        fail(program.c_str(), -errno);
     }
     return child;
 }
@@ -77,8 +94,8 @@ int run_echo(int argc, char** argv) {
     Parameters parameters(argc, argv);
     const EchoParameters echo = {static_cast<unsigned>(parameters.number("connections", 64)),
                                  static_cast<unsigned>(parameters.number("bytes", 64)),
-                                 parameters.number("count", 100000)};
-    const char* const load = parameters.text("load", "build/bench/echo/load");
+                                 parameters.number("count", 100000), parameters.number("rate", 0)};
+    const std::string load = load_beside(argv[0], echo.rate);
     const long load_cpu = parameters.number("load_cpu", 0);
     pin_to(parameters.number("cpu", 0));
     raise_file_limit();

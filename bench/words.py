@@ -1,0 +1,95 @@
+"""What the drawing and the table call things, and the reading of what run.py printed."""
+
+import json
+
+from cases import CASES
+
+TITLES = {
+    "nop": "No-op through a ring",
+    "loop-nop": "Callback posted by a callback",
+    "timers": "A million timers",
+    "ping-pong": "TCP round trip, both ends on one loop",
+    "echo": "TCP echo server, per request",
+    "wake": "One loop wakes another",
+    "files": "Files",
+    "idle": "Idle connections",
+    "latency": "Echo server at half load, the slowest 1 %",
+    "features": "What an optional feature costs",
+    "flags": "What a setup flag or strategy of the ring is worth",
+}
+UNITS = {"cpu_ns": "ns CPU", "ns": "ns wall", "p99_ns": "ns until the answer, p99"}
+FIGURES = ("cpu_ns", "ns", "p99_ns")
+
+
+def bytes_in_words(value):
+    return f"{value} B" if value < 1024 else f"{value // 1024} KiB"
+
+
+VALUES = {
+    "bytes": bytes_in_words,
+    "batch": lambda value: f"batch {value}",
+    "outstanding": lambda value: f"{value} outstanding",
+    "connections": lambda value: f"{value} connection{'s' if value != 1 else ''}",
+    "load_cpu": lambda value: "one core" if value == 0 else "two cores",
+    "cpus": lambda value: "one core" if value == 1 else f"{value} cores",
+    "rate": lambda value: f"{value}/s",
+    "depth": lambda value: f"depth {value}",
+    "work": str,
+    "feature": lambda value: "plain" if value == "none" else str(value),
+    "without": lambda value: "all of it" if value == "none" else f"without {value}",
+}
+
+
+def case_of(rows):
+    return next(case for case in CASES if case.name == rows[0]["case"])
+
+
+def title_of(case):
+    return TITLES.get(case.name, case.name)
+
+
+def unit_of(case):
+    return UNITS.get(case.quantity, case.quantity)
+
+
+def base_in_words(case):
+    """Of a case that compares a subject with itself."""
+    words = [VALUES.get(key, str)(value) for key, value in case.base.items()]
+    return f" · 1× is {', '.join(words)}" if words else ""
+
+
+def parameters_in_words(case, row):
+    words = [VALUES.get(key, lambda value, key=key: f"{key} {value}")(row[key]) for key in case.parameters]
+    return ", ".join(words)
+
+
+def engine_in_words(who):
+    return who.replace("-uring", "-io_uring")
+
+
+def is_oxbow(who):
+    return who.startswith("oxbow")
+
+
+def is_raw(who):
+    return who.startswith("raw")
+
+
+def read_groups(lines):
+    """Lists of rows of one case and one set of parameters, in the order of the file."""
+    known = {case.name: case for case in CASES}
+    groups = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            case = known[row["case"]]
+            key = (case.name, *(row[name] for name in case.parameters))
+            row[case.quantity] = float(row[case.quantity])
+        except (ValueError, TypeError, KeyError) as error:
+            raise SystemExit(f"bench: line {number} is not a row of this bench: {error!r}") from error
+        groups.setdefault(key, []).append(row)
+    if not groups:
+        raise SystemExit("bench: there is nothing to draw: no rows")
+    return list(groups.values())
