@@ -65,12 +65,9 @@ bool Poller::receive_at_once(FdSlot& slot, i32 fd) noexcept {
         end_managed(*operation, received, end_flag(*operation, received));
         return true;
     }
-    // As note_emptied() says: it is level-triggered, so that a guess is good enough.
-    if (static_cast<u32>(received) < pool.buffer_bytes()) {
-        slot.clear(FdSlot::readable);
-    } else {
-        slot.set(FdSlot::readable);
-    }
+    // Level-triggered as it is, it is told of again where more is there: by the call that the next
+    // round makes anyway, while another attempt would mostly find nothing.
+    slot.clear(FdSlot::readable);
     leave(slot.readers, *operation);
     deliver(*operation, received,
             result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift);

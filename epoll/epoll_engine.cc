@@ -83,6 +83,16 @@ void Poller::submit(Completion& operation) noexcept {
     }
 }
 
+/// Whether it may be a read of a file past the page cache, which waits for the device although it
+/// is asked not to (iomap_dio_rw in the kernel). Of a pipe the same flag means something else.
+[[nodiscard]] static bool reads_directly(const FdSlot& slot, const Completion& operation) noexcept {
+    if (slot.has(FdSlot::registered)) {
+        return false; // no file can be
+    }
+    const i32 flags = kernel::fcntl(operation.fd, abi::fcntl_command::get_status_flags);
+    return flags >= 0 && (flags & abi::open_flag::direct) != 0;
+}
+
 /// An operation on a descriptor that can be waited for, as far as is known.
 void Poller::start(Completion& operation) noexcept {
     FdSlot* const slot = loop_->fds().slot(operation.fd);
@@ -99,12 +109,13 @@ void Poller::start(Completion& operation) noexcept {
     const bool on_files = info_of(operation).on_files != 0;
     const bool is_managed_read =
         operation.kind == Kind::read_managed || operation.kind == Kind::read_multishot;
-    if (on_files && (was_file || is_managed_read)) {
+    const bool writes = waits_for_output(operation);
+    const bool is_direct = on_files && !writes && reads_directly(*slot, operation);
+    if (on_files && (was_file || is_managed_read || is_direct)) {
         learn(*slot, operation.fd, events_of(operation));
     }
-    const bool writes = waits_for_output(operation);
     if (slot->has(FdSlot::always_ready) && !asks_not_to_wait(operation) &&
-        (writes || is_managed_read)) {
+        (writes || is_managed_read || is_direct)) {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }

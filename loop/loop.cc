@@ -5,8 +5,8 @@
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
-#include "../syscall/call_time.h"
 #include "../syscall/time.h"
+#include "../syscall/vdso.h"
 #include "perform.h"
 
 namespace oxbow {
@@ -89,10 +89,7 @@ void Loop::close() noexcept {
 }
 
 u64 Loop::update_now() noexcept {
-    abi::Timespec time = {};
-    (void)kernel::clock_gettime(abi::clock::monotonic, &time); // cannot fail
-    ++statistics_.syscalls;
-    return now_ns_ = nanoseconds_of(time);
+    return now_ns_ = monotonic_ns();
 }
 
 void Loop::check_owner() noexcept {

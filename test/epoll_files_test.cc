@@ -1,6 +1,7 @@
 // What epoll cannot watch, and operations that wait for something else than their own descriptor.
 #include "../uring/ring_options.h"
 #include "epoll_help.h"
+#include "loop_op_help.h"
 
 namespace oxbow::test {
 
