@@ -52,12 +52,12 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
         return static_cast<i32>(slots);
     }
     fds_.slots = reinterpret_cast<FdSlot*>(slots);
-    wake_fd_ = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
-    if (wake_fd_ < 0) {
-        const i32 error = wake_fd_;
+    const i32 made = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
+    if (made < 0) {
         close();
-        return error;
+        return made;
     }
+    wake_fd_and_1_ = made + 1;
     const i32 result = open_jobs();
     if (result != 0) {
         close();
@@ -74,15 +74,15 @@ void Loop::close() noexcept {
     if (engine_ != nullptr) {
         engine_->detach(*this);
     }
-    if (wake_fd_ >= 0) {
-        (void)kernel::close(wake_fd_); // an eventfd has nothing to lose
+    if (wake_fd_and_1_ != 0) {
+        (void)kernel::close(wake_fd()); // an eventfd has nothing to lose
     }
     if (fds_.slots != nullptr) {
         (void)kernel::munmap(fds_.slots, fds_.count * sizeof(FdSlot));
     }
     engine_ = nullptr;
     engine_state_ = nullptr;
-    wake_fd_ = -1;
+    wake_fd_and_1_ = 0;
     fds_ = {};
     owner_tid_ = 0;
     stopped_ = false;
@@ -158,11 +158,14 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
         break;
     }
     if (deadline_ns != Operation::no_deadline) {
-        if (deadline_is_relative) {
-            deadline_ns = saturating_add(update_now(), deadline_ns);
-        }
         completion.set(Completion::timed);
-        deadlines_.insert(completion.deadline, deadline_ns);
+        if (!deadline_is_relative) {
+            deadlines_.insert(completion.deadline, deadline_ns);
+        } else if (running_) {
+            deadlines_.insert_undated(completion.deadline, deadline_ns); // as start_timer() says
+        } else {
+            deadlines_.insert(completion.deadline, saturating_add(update_now(), deadline_ns));
+        }
     }
     if (completion.kind == Kind::notification) {
         start_notification(completion);
@@ -307,6 +310,9 @@ void Loop::make_ready(Completion& completion, State state, i32 value, u32 flags)
 void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     OXBOW_CHECK(completion.state != State::ready, "an operation was finished twice");
     if (completion.deadline.armed()) {
+        if (completion.has(Completion::timed) && deadlines_.has_undated()) {
+            deadlines_.date(update_now()); // a rearm wants to know when it would have been over
+        }
         deadlines_.remove(completion.deadline);
     }
     if (completion.has(Completion::expired | Completion::cancelled)) [[unlikely]] {

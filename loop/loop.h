@@ -187,7 +187,7 @@ class Loop {
 
     /// The eventfd that other threads write to while the loop sleeps. Edge-triggered: it is never
     /// read.
-    [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_; }
+    [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_and_1_ - 1; }
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
     [[nodiscard]] bool is_draining() const noexcept { return draining_; }
 
@@ -272,7 +272,8 @@ class Loop {
     [[nodiscard]] bool has_remote_work() const noexcept { return load_relaxed(&brought_) != 0; }
 
     // What every round and every operation touches comes first and together: a server that has
-    // slept begins with cold caches.
+    // slept begins with cold caches. And all of it is zero at first, so that a static loop takes no
+    // room in the program's file.
     const Engine* engine_ = nullptr;
     void* engine_state_ = nullptr;
     CompletionQueue ready_;
@@ -291,9 +292,9 @@ class Loop {
     bool steps_ = false; // the run returns after the next end, whoever wants to know of it
     bool draining_ = false;
     i32 owner_tid_ = 0;
-    i32 wake_fd_ = -1;
+    i32 wake_fd_and_1_ = 0; // 0: there is none
     Statistics statistics_;
-    LoopOptions options_;
+    LoopOptions options_ = {.entries = 0, .workers_max = 0};
     Completion* untold_[untold_max] = {};
     Deadlines deadlines_;
     FdSlot unattached_;

@@ -323,9 +323,10 @@ struct Operation {
     return operation;
 }
 
-/// The same operation, which ends with -ETIME where it is not done `timeout_ns` after its submit. A
-/// rearm keeps that point in time, since a completion has no room for the duration: submit it anew
-/// for a new one.
+/// The same operation, which ends with -ETIME where it is not done `timeout_ns` after its submit,
+/// or after the end of the callbacks of the round where a callback submits it (op::timer). A rearm
+/// keeps that point in time, since a completion has no room for the duration: submit it anew for a
+/// new one.
 [[nodiscard]] inline Operation with_timeout(Operation operation, u64 timeout_ns) noexcept {
     operation.deadline_ns = timeout_ns;
     operation.deadline_is_relative = true;

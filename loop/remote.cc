@@ -16,7 +16,7 @@ void Loop::wake() noexcept {
     if (load_relaxed(&sleeping_) != 0 && exchange(&sleeping_, u32{0}) != 0) {
         const u64 one = 1;
         // -EAGAIN would mean 2^64 - 1 wake-ups since it was opened, and that it is readable anyway.
-        (void)kernel::write(wake_fd_, &one, sizeof(one));
+        (void)kernel::write(wake_fd(), &one, sizeof(one));
     }
 }
 
