@@ -23,7 +23,9 @@ using Callback = Action (*)(Loop& loop, Completion& completion, Result result, v
 
 /// A callback and what it is called with.
 struct Handler {
-    Callback callback = nullptr; ///< nullptr: nobody wants to know
+    /// nullptr: nobody wants to know. A run does not come back for the end of such a send or
+    /// send_all; Completion::idle() tells of it.
+    Callback callback = nullptr;
     void* user = nullptr;
 };
 

@@ -158,7 +158,7 @@ class Loop {
     [[nodiscard]] u32 untold() const noexcept { return untold_count_; }
     /// Whether something waits for their end, so that no sleep may come before.
     [[nodiscard]] bool untold_matter() const noexcept {
-        return steps_ || dependents_ != 0 || active_ <= untold_count_;
+        return dependents_ != 0 || active_ <= untold_count_;
     }
     /// It is as any other from here on. False: it is none of them.
     [[nodiscard]] bool forget_untold(const Completion& send) noexcept;
@@ -289,7 +289,6 @@ class Loop {
     u32 fd_highest_ = 0; // that an operation has used
     bool stopped_ = false;
     bool running_ = false;
-    bool steps_ = false; // the run returns after the next end, whoever wants to know of it
     bool draining_ = false;
     i32 owner_tid_ = 0;
     i32 wake_fd_and_1_ = 0; // 0: there is none

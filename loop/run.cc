@@ -36,7 +36,6 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
-    steps_ = mode == Run::once;
     callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
@@ -46,9 +45,8 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
         }
         result = round(limit_ns);
         callbacks += result > 0 ? static_cast<u32>(result) : 0;
-    } while (result >= 0 && mode != Run::no_wait && (!steps_ || callbacks == 0));
+    } while (result >= 0 && mode != Run::no_wait && (mode != Run::once || callbacks == 0));
     running_ = false;
-    steps_ = false;
     stopped_ = false;
     return result < 0 ? result : static_cast<i32>(callbacks);
 }
@@ -163,7 +161,8 @@ Action Loop::call_and_time(Completion& completion, Result result) noexcept {
     return action;
 }
 
-/// False: there was none to run, since the timer has been set anew.
+/// False: there was none to run, since the timer has been set anew, or nobody wants to know how a
+/// send has ended.
 inline bool Loop::run_callback(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
         if (!completion.has(Completion::cancelled)) {
@@ -175,6 +174,8 @@ inline bool Loop::run_callback(Completion& completion) noexcept {
         completion.result_flags = 0;
     }
     const Result result = {completion.value, completion.result_flags};
+    const bool is_untold = completion.callback == nullptr &&
+                           (completion.kind == Kind::send || completion.kind == Kind::send_all);
     if (completion.state == State::ready_more) {
         completion.state = State::resuming;
         resuming_ = &completion;
@@ -194,7 +195,7 @@ inline bool Loop::run_callback(Completion& completion) noexcept {
     if (call(completion, result) == Action::rearm) {
         rearm(completion);
     }
-    return true;
+    return !is_untold;
 }
 
 /// Goes on with an operation that has told one of its results.

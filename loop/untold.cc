@@ -29,7 +29,7 @@ void Loop::finish_untold() noexcept {
         }
         const i32 value = static_cast<i32>(send->arguments.send.bytes);
         send->state = State::engine;
-        if (steps_ || (send->bits & ~of_no_matter) != 0) {
+        if ((send->bits & ~of_no_matter) != 0) {
             finish(*send, value);
             continue;
         }

@@ -32,23 +32,41 @@ LOOP_TEST(loop_untold_sends_end_and_arrive_in_order) {
     }
 }
 
-/// A run that returns for one end returns for that of such a send, too, and does not wait for the
-/// operation that has nothing to receive.
-LOOP_TEST(loop_untold_send_ends_a_run_once) {
+/// A run that returns after a callback does not return for a send that has none.
+LOOP_TEST(loop_untold_send_ends_no_run) {
     const SocketPair pair = make_pair_of(0);
     Pool pool(loop, 2, 16);
     Logged receive;
     submit_waiting(loop, receive, op::recv_multishot(pair.near, *pool));
     for (u32 i = 0; i < 3; ++i) {
         Completion send;
+        Logged timer;
+        const u64 begin_ns = now_ns();
+        submit(loop, timer, op::timer(5 * ms));
         loop.submit(send, op::send(pair.near, "abcd", 4), nobody);
         CHECK_EQ(loop.run(Run::once), 1);
+        CHECK(timer.ended());
+        CHECK_GE(now_ns(), begin_ns + 5 * ms);
         CHECK(send.idle());
         CHECK_EQ(send.value, 4);
     }
     CHECK_READS(pair.far, "abcdabcdabcd");
     CHECK_EQ(receive.count, 0u);
     end_all(loop);
+}
+
+/// With nothing else in flight there is nothing to wait for.
+LOOP_TEST(loop_untold_send_alone_in_a_run) {
+    const SocketPair pair = make_pair_of(0);
+    constexpr Run modes[] = {Run::once, Run::until_done};
+    for (const Run mode : modes) {
+        Completion send;
+        loop.submit(send, op::send(pair.near, "abcd", 4), nobody);
+        CHECK_EQ(loop.run(mode), 0);
+        CHECK(send.idle());
+        CHECK_EQ(send.value, 4);
+    }
+    CHECK_READS(pair.far, "abcdabcd");
 }
 
 LOOP_TEST(loop_untold_send_fails) {
