@@ -1,12 +1,19 @@
 // A TCP echo server under the load of many connections, each with one request under way. The server
 // is what is measured; the load comes from one program for all of them (load.cc), which the server
 // starts. What is counted lies between the last connection accepted and the first one closed.
+//
+// With loops=2 the server is two threads of a loop each, which share a port and have a load each.
 #pragma once
 
 #include "../processor.h"
 #include "../sockets.h"
 
+#include <barrier>
+#include <deque>
+#include <linux/filter.h>
 #include <sys/wait.h>
+#include <thread>
+#include <vector>
 
 namespace bench {
 
@@ -17,10 +24,11 @@ struct EchoParameters {
 };
 
 /// What servers tell: when each connection begins and ends. The load begins when all have been
-/// accepted, and so does the measurement.
+/// accepted (by each of the loops, where there are several), and so does the measurement.
 class EchoProgress {
   public:
-    EchoProgress(unsigned connections, Meter& meter) : expected_(connections), meter_(meter) {
+    EchoProgress(unsigned connections, Meter& meter, std::barrier<>& all_loops)
+        : expected_(connections), meter_(meter), all_loops_(all_loops) {
         expect("pipe", pipe(go_));
     }
 
@@ -30,6 +38,7 @@ class EchoProgress {
         }
         set_nodelay(fd);
         if (++accepted_ == expected_) {
+            all_loops_.arrive_and_wait();
             expect("write", write(go_[1], "", 1));
             meter_.start();
         }
@@ -50,51 +59,135 @@ class EchoProgress {
     unsigned closed_ = 0;
     int go_[2];
     Meter& meter_;
+    std::barrier<>& all_loops_;
 };
 
-inline pid_t start_load(const char* program, const EchoParameters& echo, unsigned port, int go,
-                        long cpu) {
-    char arguments[6][64];
+struct EchoSetting {
+    explicit EchoSetting(Parameters& parameters)
+        : echo{static_cast<unsigned>(parameters.number("connections", 64)),
+               static_cast<unsigned>(parameters.number("bytes", 64)),
+               parameters.number("count", 100000)},
+          loops(static_cast<unsigned>(parameters.number("loops", 1))),
+          load(parameters.text("load", "build/bench/echo/load")), cpu(parameters.number("cpu", 0)),
+          load_cpu(parameters.number("load_cpu", 0)),
+          counts_syscalls(parameters.number("syscalls", 0) != 0) {}
+
+    EchoParameters echo; ///< of each loop
+    unsigned loops;
+    const char* load;
+    long cpu;      ///< of the first loop; the others have the next ones
+    long load_cpu; ///< of its load, likewise
+    bool counts_syscalls;
+};
+
+inline pid_t start_load(const EchoSetting& setting, unsigned loop, unsigned port, int go) {
+    char arguments[7][64];
     std::snprintf(arguments[0], 64, "port=%u", port);
-    std::snprintf(arguments[1], 64, "connections=%u", echo.connections);
-    std::snprintf(arguments[2], 64, "bytes=%u", echo.bytes);
-    std::snprintf(arguments[3], 64, "count=%ld", echo.count);
+    std::snprintf(arguments[1], 64, "connections=%u", setting.echo.connections);
+    std::snprintf(arguments[2], 64, "bytes=%u", setting.echo.bytes);
+    std::snprintf(arguments[3], 64, "count=%ld", setting.echo.count);
     std::snprintf(arguments[4], 64, "go=%d", go);
-    std::snprintf(arguments[5], 64, "cpu=%ld", cpu);
+    std::snprintf(arguments[5], 64, "cpu=%ld", setting.load_cpu + loop);
+    std::snprintf(arguments[6], 64, "lane=%u", loop);
     const pid_t child = static_cast<pid_t>(expect("fork", fork()));
     if (child == 0) {
-        execl(program, program, arguments[0], arguments[1], arguments[2], arguments[3],
-              arguments[4], arguments[5], nullptr);
-        fail(program, -errno);
+        execl(setting.load, setting.load, arguments[0], arguments[1], arguments[2], arguments[3],
+              arguments[4], arguments[5], arguments[6], nullptr);
+        fail(setting.load, -errno);
     }
     return child;
 }
 
-/// `Server`: made of the listening socket (blocking), EchoParameters, EchoProgress and Parameters;
-/// run() serves until EchoProgress::done().
+/// Gives each connection to the listener of its load's number, of those that share the port of
+/// `listener`: the third byte of the address that it comes from (source_address). Left to itself
+/// the kernel draws lots, and loops would differ in how many connections they have.
+inline void choose_listener_by_source(int listener) {
+    constexpr u32 third_byte_of_source = static_cast<u32>(SKF_NET_OFF) + 12 + 2;
+    sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, third_byte_of_source),
+                          BPF_STMT(BPF_RET | BPF_A, 0)};
+    const sock_fprog program = {2, code};
+    expect("SO_ATTACH_REUSEPORT_CBPF",
+           setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)));
+}
+
+/// One loop from beginning to end, in the thread that calls it; what it took goes into `meter`.
 template <class Server>
-int run_echo(int argc, char** argv) {
-    Parameters parameters(argc, argv);
-    const EchoParameters echo = {static_cast<unsigned>(parameters.number("connections", 64)),
-                                 static_cast<unsigned>(parameters.number("bytes", 64)),
-                                 parameters.number("count", 100000)};
-    const char* const load = parameters.text("load", "build/bench/echo/load");
-    const long load_cpu = parameters.number("load_cpu", 0);
-    pin_to(parameters.number("cpu", 0));
-    raise_file_limit();
-    Meter meter(parameters);
-    EchoProgress progress(echo.connections, meter);
-    const int listener = listen_on(0);
-    Server* const server = new Server(listener, echo, progress, parameters);
+void run_echo_loop(unsigned loop, int listener, std::barrier<>& all_loops,
+                   std::vector<char*> arguments, Meter*& meter) {
+    Parameters parameters(static_cast<int>(arguments.size()), arguments.data());
+    const EchoSetting setting(parameters);
+    pin_to(setting.cpu + loop);
+    // Other loops' time is not this one's; but one alone may have threads that help it.
+    meter = new Meter(setting.counts_syscalls,
+                      setting.loops == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+    EchoProgress progress(setting.echo.connections, *meter, all_loops);
+    Server* const server = new Server(listener, setting.echo, progress, parameters);
     parameters.done();
-    const pid_t child = start_load(load, echo, port_of(listener), progress.go(), load_cpu);
+    const pid_t child = start_load(setting, loop, port_of(listener), progress.go());
     server->run();
     int status = 0;
     expect("waitpid", waitpid(child, &status, 0));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == exit_left_out) {
+        std::exit(exit_left_out);
+    }
     if (status != 0) {
         fail("the load failed: wait status", status);
     }
-    meter.print(static_cast<double>(echo.count));
+}
+
+/// Figures of a request, whichever loop answered it. Loops work side by side: what counts is how
+/// many requests all of them answer in a second.
+inline void print_echo(const EchoSetting& setting, const std::vector<Meter*>& meters) {
+    const double count = static_cast<double>(setting.echo.count);
+    double in_a_nanosecond = 0;
+    double cpu_ns = 0;
+    double syscalls = 0;
+    bool counted = true;
+    for (const Meter* meter : meters) {
+        in_a_nanosecond += count / static_cast<double>(meter->wall_ns());
+        cpu_ns += static_cast<double>(meter->cpu_ns());
+        syscalls += static_cast<double>(meter->syscalls());
+        counted = counted && meter->syscalls() >= 0;
+    }
+    const double all = count * static_cast<double>(meters.size());
+    std::printf("ns=%.3f cpu_ns=%.3f", 1 / in_a_nanosecond, cpu_ns / all);
+    if (counted) {
+        std::printf(" syscalls=%.4f", syscalls / all);
+    }
+    std::printf("\n");
+}
+
+/// `Server`: made of the listening socket (blocking), EchoParameters, EchoProgress and Parameters;
+/// run() serves until EchoProgress::done(). Both in the thread of its loop.
+template <class Server>
+int run_echo(int argc, char** argv) {
+    const std::vector<char*> arguments(argv, argv + argc); // each loop strikes out what it has read
+    std::vector<char*> own = arguments;
+    Parameters parameters(argc, own.data());
+    const EchoSetting setting(parameters);
+    if (setting.loops == 0) {
+        fail("loops is 1 or more", 0);
+    }
+    raise_file_limit(files_beside + static_cast<long>(setting.loops) * setting.echo.connections);
+    std::barrier<> all_loops(setting.loops);
+    std::vector<Meter*> meters(setting.loops);
+    std::vector<int> listeners = {listen_on(0)};
+    for (unsigned loop = 1; loop < setting.loops; ++loop) {
+        listeners.push_back(listen_on(port_of(listeners[0])));
+    }
+    if (setting.loops > 1) {
+        choose_listener_by_source(listeners[0]);
+    }
+    std::deque<std::thread> threads;
+    for (unsigned loop = 1; loop < setting.loops; ++loop) {
+        threads.emplace_back(run_echo_loop<Server>, loop, listeners[loop], std::ref(all_loops),
+                             arguments, std::ref(meters[loop]));
+    }
+    run_echo_loop<Server>(0, listeners[0], all_loops, arguments, meters[0]);
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    print_echo(setting, meters);
     return 0;
 }
 

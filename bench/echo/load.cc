@@ -1,9 +1,9 @@
 // The load of every echo server: `connections` of them, one request under way on each, `count`
 // requests in all, and every byte that comes back is compared. Plain epoll.
 //
-//     load port=N connections=64 bytes=64 count=100000 go=FD cpu=1
+//     load port=N connections=64 bytes=64 count=100000 go=FD cpu=1 lane=0
 //
-// It connects, waits for a byte from the descriptor FD, and begins.
+// It connects from the addresses of its lane, waits for a byte from the descriptor FD, and begins.
 #include "../processor.h"
 #include "../sockets.h"
 
@@ -21,7 +21,7 @@ struct Connection {
 
 class Load {
   public:
-    Load(unsigned port, unsigned connections, unsigned bytes, long count)
+    Load(unsigned port, unsigned lane, unsigned connections, unsigned bytes, long count)
         : message_(bytes), answer_(bytes), connections_(connections), to_send_(count),
           to_receive_(count) {
         for (unsigned i = 0; i < bytes; ++i) {
@@ -29,7 +29,7 @@ class Load {
         }
         epoll_ = static_cast<int>(expect("epoll_create1", epoll_create1(0)));
         for (unsigned i = 0; i < connections; ++i) {
-            connections_[i].fd = connect_to(port);
+            connections_[i].fd = connect_to(port, source_address(lane, i));
             set_nonblocking(connections_[i].fd);
             epoll_event event{};
             event.events = EPOLLIN;
@@ -97,11 +97,12 @@ int main(int argc, char** argv) {
     const unsigned connections = static_cast<unsigned>(parameters.number("connections", 64));
     const unsigned bytes = static_cast<unsigned>(parameters.number("bytes", 64));
     const long count = parameters.number("count", 100000);
+    const unsigned lane = static_cast<unsigned>(parameters.number("lane", 0));
     const int go = static_cast<int>(parameters.number("go", 0));
     pin_to(parameters.number("cpu", 1));
     parameters.done();
-    raise_file_limit();
-    Load load(port, connections, bytes, count);
+    raise_file_limit(files_beside + connections);
+    Load load(port, lane, connections, bytes, count);
     char byte = 0;
     if (read(go, &byte, 1) != 1) {
         fail("the server did not say go", 0);
