@@ -89,8 +89,11 @@ PEERS := liburing libuv libev libevent asio_epoll asio_uring
 PEERS_HERE := $(if $(call installed,liburing.h),liburing) $(if $(call installed,uv.h),libuv) \
 	$(if $(call installed,ev.h),libev) $(if $(call installed,event2/event.h),libevent) \
 	$(if $(call installed,asio.hpp),asio_epoll $(if $(call installed,liburing.h),asio_uring))
-BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
+ALL_BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
 	$(patsubst %,\%/%.cc,$(filter-out $(PEERS_HERE),$(PEERS))),$(wildcard bench/*/*.cc)))
+# Servers without a C library, as small as can be, on the library as `make size` pins it.
+BARE_BENCHES := $(filter $(BUILD)/bench/server/raw_% $(BUILD)/bench/server/oxbow_%,$(ALL_BENCHES))
+BENCHES := $(filter-out $(BARE_BENCHES),$(ALL_BENCHES))
 FORMATTED := $(wildcard syscall/*.[ch]* loop/*.[ch]* uring/*.[ch]* epoll/*.[ch]* io/*.[ch]* \
 	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]* bench/*/*.[ch]*)
 
@@ -146,7 +149,7 @@ cross: ## compile and link the tests for the other machines, and run what qemu-u
 COMPARING := $(wildcard test/abi_kernel_test.cc test/abi_system_test.cc test/abi_header_test.cc test/errno_test.cc)
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) \
 	$(COMPARING:%.cc=$(BUILD)/test/obj/%.o) symbols
-bench: $(BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
+bench: $(ALL_BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
 	@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format '$(or $(FORMAT),table)' $(if $(QUICK),--quick) \
 		$(if $(CHECK_INSTRUCTIONS),--check-instructions)
 symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmove and memcmp
@@ -247,6 +250,8 @@ LIBRARY_OF_libevent := -levent -levent_pthreads
 LIBRARY_OF_asio_uring := -luring
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/program/obj/bench/%.o $(BUILD)/liboxbow.a
 	$(hosted_link) $(LIBRARY_OF_$(@F))
+$(BARE_BENCHES): $(BUILD)/bench/%: $(BUILD)/size/bench/%.o $(BUILD)/size/liboxbow.a
+	$(no_libc_link) && $(STRIP) $@
 $(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(ALL)))
 	$(archive)
 $(SIZED): $(BUILD)/size/%: $(BUILD)/size/test/size/%.o $(BUILD)/size/liboxbow.a

@@ -89,11 +89,17 @@ class Parameters {
     char** arguments_;
 };
 
-/// Counts the system calls of this thread, and of threads (but not processes) that it starts later;
-/// -1 where the kernel does not say (tracefs is not mounted, or the user may not look).
+inline constexpr pid_t no_process = -1;
+
+/// Counts the system calls of this thread or another, and of threads (but not processes) that it
+/// starts later; -1 where the kernel does not say (tracefs is not mounted, or the user may not
+/// look).
 class SyscallCounter {
   public:
-    SyscallCounter() {
+    explicit SyscallCounter(pid_t thread = 0) {
+        if (thread == no_process) {
+            return;
+        }
         const int fd = open("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", O_RDONLY);
         char digits[32] = {};
         if (fd < 0 || read(fd, digits, sizeof(digits) - 1) <= 0) {
@@ -106,8 +112,8 @@ class SyscallCounter {
         event.config = std::strtoull(digits, nullptr, 10);
         event.inherit = 1;
         event.inherit_thread = 1; // a load that the program starts is not what is measured
-        fd_ =
-            static_cast<int>(syscall(SYS_perf_event_open, &event, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+        fd_ = static_cast<int>(
+            syscall(SYS_perf_event_open, &event, thread, -1, -1, PERF_FLAG_FD_CLOEXEC));
     }
     [[nodiscard]] i64 value() const {
         i64 count = 0;

@@ -1,0 +1,113 @@
+// Many connections to a server that say nothing: what each costs it in memory, time and system
+// calls until it waits for its first byte.
+//
+//     idle server=PROGRAM count=10000 cpu=0 syscalls=0
+//
+// What is counted, per connection, is what has grown between a first connection, which is served
+// and stays, and the moment when `count` more have been accepted:
+//
+//   own_bytes     the server's own memory: VmRSS of /proc/PID/status
+//   kernel_bytes  the kernel's: Slab of /proc/meminfo, of the whole machine. So it has the sockets
+//                 of both ends, the same for every server, and what others do meanwhile
+//   total_bytes   both
+//   cpu_ns        the server's CPU time: /proc/PID/schedstat
+//   ns            the time it took, together with connecting
+//
+// A server arms connections in the order in which it has accepted them. So when the last one has
+// been answered, all of them were armed; that exchange is counted with them. Then each of the
+// others is asked too, to see that it was really served.
+#include "child.h"
+
+#include <vector>
+
+namespace {
+
+using namespace bench;
+
+/// The number that follows `key` in a file of /proc, or that is the first of it (no key).
+[[nodiscard]] i64 number_in(const char* path, const char* key) {
+    char text[8192] = {};
+    const int fd = static_cast<int>(expect(path, open(path, O_RDONLY | O_CLOEXEC)));
+    expect(path, read(fd, text, sizeof(text) - 1));
+    close(fd);
+    const char* const found = std::strstr(text, key);
+    if (found == nullptr) {
+        fail(path, 0);
+    }
+    return std::strtoll(found + std::strlen(key), nullptr, 10);
+}
+
+struct Snapshot {
+    i64 own_bytes;
+    i64 kernel_bytes;
+    i64 cpu_ns;
+    i64 syscalls;
+    i64 ns;
+};
+
+[[nodiscard]] Snapshot snapshot(pid_t server, const SyscallCounter& counter) {
+    char status[64];
+    char schedule[64];
+    std::snprintf(status, sizeof(status), "/proc/%d/status", server);
+    std::snprintf(schedule, sizeof(schedule), "/proc/%d/schedstat", server);
+    return {number_in(status, "VmRSS:") * 1024, number_in("/proc/meminfo", "Slab:") * 1024,
+            number_in(schedule, ""), counter.value(), clock_ns(CLOCK_MONOTONIC)};
+}
+
+void print_growth(const Snapshot& before, const Snapshot& after, double connections) {
+    const auto each = [&](i64 Snapshot::*of) {
+        return static_cast<double>(after.*of - before.*of) / connections;
+    };
+    const double own = each(&Snapshot::own_bytes);
+    const double kernel = each(&Snapshot::kernel_bytes);
+    std::printf("ns=%.1f cpu_ns=%.1f own_bytes=%.1f kernel_bytes=%.1f total_bytes=%.1f",
+                each(&Snapshot::ns), each(&Snapshot::cpu_ns), own, kernel, own + kernel);
+    if (before.syscalls >= 0) {
+        std::printf(" syscalls=%.4f", each(&Snapshot::syscalls));
+    }
+    std::printf("\n");
+}
+
+/// A connection that has been served, which takes as long as all that came before it.
+[[nodiscard]] int served_connection(unsigned port, u32 source) {
+    const int connection = connect_to(port, source);
+    limit_wait(connection, 20);
+    exchange_on(connection);
+    return connection;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    Parameters parameters(argc, argv);
+    const char* const program = parameters.text("server", "");
+    const unsigned count = static_cast<unsigned>(parameters.number("count", 10000));
+    const bool counts_syscalls = parameters.number("syscalls", 0) != 0;
+    pin_to(parameters.number("cpu", 0));
+    parameters.done();
+    raise_file_limit(files_beside + count);
+    const Child server = start_child(program, nullptr, false);
+    const unsigned port = port_told_by(server);
+    const SyscallCounter counter(counts_syscalls ? server.pid : no_process);
+
+    std::vector<int> connections = {served_connection(port, source_address(0, 0))};
+    const Snapshot before = snapshot(server.pid, counter);
+    for (unsigned i = 1; i < count; ++i) {
+        connections.push_back(connect_to(port, source_address(0, i)));
+    }
+    connections.push_back(served_connection(port, source_address(0, count)));
+    const Snapshot after = snapshot(server.pid, counter);
+
+    for (const int connection : connections) {
+        limit_wait(connection, 20);
+        exchange_on(connection);
+    }
+    expect("kill", kill(server.pid, SIGKILL));
+    int status = 0;
+    expect("waitpid", waitpid(server.pid, &status, 0));
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+        fail("the server has ended by itself: wait status", status);
+    }
+    print_growth(before, after, count);
+    return 0;
+}
