@@ -20,13 +20,28 @@ class Case:
     absent: tuple = ()  # (who, parameters) that there is nothing to measure for
     counts: tuple = ()  # (parameters, count), where `count` is not right
     counted_at: dict = dataclasses.field(default_factory=dict)  # parameters at which instructions are counted
+    programs: str = ""  # the case whose programs these are, where it has none of its own
+    through: str = ""  # one of `tools`, which runs a subject and measures it from outside
+    prefers_static: bool = False  # the peers' programs without shared libraries, which start faster
+    only: tuple = ()  # the subjects, where not all are worth the time
+    rounds_max: int = 0  # of runs that take long
+    not_quick: dict = dataclasses.field(default_factory=dict)  # parameters that a quick run leaves out
+    shown: tuple = ()  # further figures of a row
+    base: dict = dataclasses.field(default_factory=dict)  # parameters of the row that ratio_to_base compares with
 
-    def combinations(self):
+    @property
+    def folder(self):
+        return (self.programs or self.name).replace("-", "_")
+
+    def combinations(self, quick=False):
         for values in itertools.product(*self.parameters.values()):
-            yield dict(zip(self.parameters, values))
+            parameters = dict(zip(self.parameters, values))
+            if not (quick and self.not_quick and self.not_quick.items() <= parameters.items()):
+                yield parameters
 
     def leaves_out(self, who, parameters):
-        return any(who == name and where.items() <= parameters.items() for name, where in self.absent)
+        return (self.only and who not in self.only) or any(
+            who == name and where.items() <= parameters.items() for name, where in self.absent)
 
     def count_of(self, parameters, quick):
         count = next((count for where, count in self.counts if where.items() <= parameters.items()), self.count)
@@ -48,6 +63,8 @@ class Goal:
         return row["case"] == self.case and row["who"] == self.who and self.where.items() <= row.items()
 
 
+SERVER_TOOLS = ("start_up", "idle")
+
 CASES = [
     Case("nop", {"batch": [1, 32, 256]}, count=400000, instructions=25600),
     Case("loop-nop", {"outstanding": [1, 32]}, count=2000000, instructions=64000,
@@ -59,6 +76,20 @@ CASES = [
          tools=("load",), counts=(({"connections": 1}, 20000),)),
     Case("wake", {"work": ["round-trip", "flood"], "cpus": [1, 2]}, count=30000,
          absent=(("raw-uring", {"work": "flood"}),)),
+    Case("start-up", {}, count=200, quantity="ns", programs="server", through="start_up", tools=SERVER_TOOLS,
+         prefers_static=True),
+    # That many in a quick run too: it is the number that is of interest.
+    Case("idle", {}, count=10000, quick=1, quantity="total_bytes", programs="server", through="idle",
+         tools=SERVER_TOOLS, rounds_max=5, shown=("own_bytes", "kernel_bytes", "cpu_ns"),
+         absent=(("oxbow-both", {}),)),
+    Case("size", {}, count=1, quantity="bytes", programs="server", tools=SERVER_TOOLS),
+    # Requests in a second, of a loop and its load on each processor.
+    Case("scale", {"loops": [1, 2]}, count=60000, quantity="ns", programs="echo", tools=("load",),
+         fixed={"connections": 64, "bytes": 64}, shown=("cpu_ns", "share"), base={"loops": 1}),
+    Case("scale", {"connections": [64, 1, 1000, 10000, 50000]}, count=100000, quick=2, programs="echo",
+         tools=("load",), fixed={"bytes": 64}, base={"connections": 64}, rounds_max=5,
+         counts=(({"connections": 1}, 20000),), not_quick={"connections": 50000},
+         only=("oxbow-uring", "oxbow-epoll", "raw-uring", "raw-epoll", "libuv", "asio-epoll")),
 ]
 
 ENGINES = ("oxbow-uring", "oxbow-epoll")
@@ -81,4 +112,13 @@ GOALS = [
     Goal("echo", "oxbow-uring", "syscalls", 0.1, {"connections": 64}),
     *(Goal("wake", who, "ratio_to_raw", 1.03, {"work": "round-trip"}) for who in ENGINES),
     *(Goal("wake", who, "syscalls", 0.01, {"work": "flood"}) for who in ENGINES),
+    *(Goal("start-up", who, quantity, limit) for who in ENGINES
+      for quantity, limit in (("ratio_to_raw", 1.1), ("syscalls", 16))),
+    *(Goal("idle", who, "ratio_to_raw", 1.1) for who in ENGINES),
+    *(Goal("size", who, "bytes", limit * 1024, {"what": "echo server"})
+      for who, limit in (("oxbow-uring", 24), ("oxbow-epoll", 24), ("oxbow-both", 40))),
+    Goal("size", "oxbow", "bytes", 96, {"what": "Completion"}),
+    *(Goal("scale", who, "ratio_to_base", 0.527, {"loops": 2}) for who in ENGINES),  # 1 / 1.9
+    *(Goal("scale", who, "ratio_to_base", 1.1, {"connections": connections}) for who in ENGINES
+      for connections in (1000, 10000)),
 ]

@@ -15,11 +15,18 @@ import statistics
 import subprocess
 import sys
 
+import sizes
 from cases import CASES, GOALS
 
 LIBRARIES = {"liburing": "liburing-dev", "libuv": "libuv1-dev", "asio_epoll": "libasio-dev",
              "asio_uring": "libasio-dev and liburing-dev", "libev": "libev-dev", "libevent": "libevent-dev"}
 RUN_SECONDS_MAX = 120
+EXIT_LEFT_OUT = 77  # of a program that this machine does not let run
+HEADINGS = {"cpu_ns": "ns CPU", "ns": "ns wall", "total_bytes": "bytes"}
+
+
+class LeftOut(Exception):
+    """A subject that cannot be measured here, and why."""
 
 
 class Subject:
@@ -35,6 +42,8 @@ class Subject:
                               timeout=RUN_SECONDS_MAX, check=False)
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            if done.returncode == EXIT_LEFT_OUT:
+                raise LeftOut(last)
             sys.exit(f"bench: {self.who}: {' '.join(words)}: exit status {done.returncode}: {last}")
         return done
 
@@ -55,10 +64,15 @@ class Subject:
 def subjects_of(case, build):
     """Every program of a case, Oxbow's own once for each engine."""
     found = []
-    for program in sorted((build / "bench" / case.name.replace("-", "_")).iterdir()):
+    folder = build / "bench" / case.folder
+    for program in sorted(folder.iterdir()):
         if program.suffix or program.name in case.tools:
             continue
-        if program.name == "oxbow":
+        if case.through:
+            static = build / "bench" / "static" / program.name
+            server = static if case.prefers_static and static.exists() else program
+            found.append(Subject(program.name.replace("_", "-"), folder / case.through, [f"server={server}"]))
+        elif program.name == "oxbow":
             found += [Subject(f"oxbow-{engine}", program, [f"engine={engine}"]) for engine in ("uring", "epoll")]
         else:
             found.append(Subject(program.name.replace("_", "-"), program, []))
@@ -90,7 +104,7 @@ def measure(case, parameters, subjects, options):
     subjects = [subject for subject in subjects if not case.leaves_out(subject.who, parameters)]
     count = case.count_of(parameters, options.quick)
     times = {subject.who: [] for subject in subjects}
-    for turn in range(options.rounds):
+    for turn in range(min(options.rounds, case.rounds_max or options.rounds)):
         for at in range(len(subjects)):
             subject = subjects[(at + turn) % len(subjects)]  # nobody always follows the same one
             times[subject.who].append(subject.figures({**given, "count": count}))
@@ -98,7 +112,7 @@ def measure(case, parameters, subjects, options):
     for subject in subjects:
         runs = times[subject.who]
         row = {"case": case.name, "who": subject.who, **parameters}
-        for key in ("ns", "cpu_ns"):
+        for key in dict.fromkeys(("ns", "cpu_ns", case.quantity, *case.shown)):
             row[key] = median_of(run[key] for run in runs)
         row["min"] = min(run[case.quantity] for run in runs)
         row["max"] = max(run[case.quantity] for run in runs)
@@ -112,6 +126,13 @@ def measure(case, parameters, subjects, options):
     return rows
 
 
+def add_ratio_to_base(case, rows, bases):
+    """`bases`: by subject, that of the parameters which are the case's base; they come first."""
+    for row in rows if case.base else []:
+        base = bases.setdefault(row["who"], row[case.quantity])
+        row["ratio_to_base"] = round(row[case.quantity] / base, 3)
+
+
 def goal_for(row):
     """The goals of a row, each as (quantity, limit, whether it is met)."""
     for goal in GOALS:
@@ -120,37 +141,61 @@ def goal_for(row):
             yield goal.quantity, goal.limit, None if value is None else value <= goal.limit
 
 
+def words_on_goals(row):
+    return ", ".join(f"{quantity} {'met' if met else 'MISSED' if met is False else 'unknown'} (<= {limit})"
+                     for quantity, limit, met in goal_for(row))
+
+
 def print_table(case, rows):
     names = [key for key in rows[0] if key in case.parameters]
+    shown = [*case.shown, *(["ratio_to_base"] if case.base else [])]
     head = "".join(f"{name:>12}" for name in names)
-    print(f"{case.name:<16}{head}{'ns CPU' if case.quantity == 'cpu_ns' else 'ns wall':>11}"
-          f"{'min-max':>19}{'/ raw':>8}{'/ peer':>8}{'instr.':>9}{'calls':>8}  goal")
+    more = "".join(f"{name:>14}" for name in shown)
+    print(f"{case.name:<16}{head}{HEADINGS[case.quantity]:>11}"
+          f"{'min-max':>19}{'/ raw':>8}{'/ peer':>8}{'instr.':>9}{'calls':>8}{more}  goal")
     for row in rows:
         def text(key, form):
             return "-" if row[key] is None else format(row[key], form)
         values = "".join(f"{row[name]:>12}" for name in names)
-        spread = f"{row['min']:.1f}-{row['max']:.1f}"
-        goals = ", ".join(f"{quantity} {'met' if met else 'MISSED' if met is False else 'unknown'} (<= {limit})"
-                          for quantity, limit, met in goal_for(row))
+        digits = 1 if row["max"] < 10000 else 0
+        spread = f"{row['min']:.{digits}f}-{row['max']:.{digits}f}"
+        further = "".join(f"{row[key]:>14.{0 if row[key] > 100 else 2}f}" for key in shown)
         print(f"{row['who']:<16}{values}{row[case.quantity]:>11.1f}{spread:>19}{text('ratio_to_raw', '.2f'):>8}"
               f"{text('ratio_to_best_peer', '.2f'):>8}{text('instructions', '.1f'):>9}"
-              f"{text('syscalls', '.2f'):>8}  {goals}")
+              f"{text('syscalls', '.2f'):>8}{further}  {words_on_goals(row)}")
     print(flush=True)
 
 
 def tell_what_is_absent(case, build):
-    folder = build / "bench" / case.name.replace("-", "_")
-    sources = pathlib.Path(__file__).parent / case.name.replace("-", "_")
+    folder = build / "bench" / case.folder
+    sources = pathlib.Path(__file__).parent / case.folder
     absent = [source.stem for source in sources.glob("*.cc") if not (folder / source.stem).exists()]
     for name in sorted(absent):
         print(f"bench: {case.name} without {name}: {LIBRARIES.get(name, 'its library')} is not installed",
               file=sys.stderr)
 
 
+def tables_of(case, options):
+    """The rows of each table of a case."""
+    if case.name == "size":
+        yield sizes.measure(options.build, case.tools)
+        return
+    subjects = subjects_of(case, options.build)
+    bases = {}
+    for parameters in case.combinations(options.quick):
+        try:
+            rows = measure(case, parameters, subjects, options)
+        except LeftOut as reason:
+            print(f"bench: {case.name}: {parameters}: {reason}", file=sys.stderr)
+            continue
+        add_ratio_to_base(case, rows, bases)
+        yield rows
+
+
 def main():
     arguments = argparse.ArgumentParser(description="Compares Oxbow with hand-written code and with its peers.")
     arguments.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
-    arguments.add_argument("--case", default="", help="one of " + ", ".join(case.name for case in CASES))
+    arguments.add_argument("--case", default="", help="one of " + ", ".join(dict.fromkeys(case.name for case in CASES)))
     arguments.add_argument("--format", choices=["table", "json"], default="table")
     arguments.add_argument("--quick", action="store_true", help="fewer rounds of shorter runs")
     arguments.add_argument("--rounds", type=int, default=0, help="how often each subject runs (7, or quick 3)")
@@ -160,7 +205,7 @@ def main():
     options.rounds = options.rounds or (3 if options.quick else 7)
     cases = [case for case in CASES if options.case in ("", case.name)]
     if not cases:
-        sys.exit(f"bench: no such case: {options.case} (there are: {', '.join(case.name for case in CASES)})")
+        sys.exit(f"bench: no such case: {options.case} (there are: {', '.join(dict.fromkeys(case.name for case in CASES))})")
     if not shutil.which("valgrind"):
         print("bench: no instruction counts: valgrind is not installed", file=sys.stderr)
     if not pathlib.Path("/sys/kernel/tracing/events/raw_syscalls").exists():
@@ -168,12 +213,12 @@ def main():
     missed = 0
     for case in cases:
         tell_what_is_absent(case, options.build)
-        subjects = subjects_of(case, options.build)
-        for parameters in case.combinations():
-            rows = measure(case, parameters, subjects, options)
+        for rows in tables_of(case, options):
             if options.format == "json":
                 for row in rows:
                     print(json.dumps(row), flush=True)
+            elif case.name == "size":
+                sizes.print_table(rows, words_on_goals)
             else:
                 print_table(case, rows)
             missed += sum(quantity == "instructions" and met is False

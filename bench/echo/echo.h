@@ -11,6 +11,7 @@
 #include <barrier>
 #include <deque>
 #include <linux/filter.h>
+#include <string>
 #include <sys/wait.h>
 #include <thread>
 #include <vector>
@@ -63,18 +64,23 @@ class EchoProgress {
 };
 
 struct EchoSetting {
-    explicit EchoSetting(Parameters& parameters)
+    EchoSetting(Parameters& parameters, const char* program)
         : echo{static_cast<unsigned>(parameters.number("connections", 64)),
                static_cast<unsigned>(parameters.number("bytes", 64)),
                parameters.number("count", 100000)},
           loops(static_cast<unsigned>(parameters.number("loops", 1))),
-          load(parameters.text("load", "build/bench/echo/load")), cpu(parameters.number("cpu", 0)),
+          load(parameters.text("load", "")), cpu(parameters.number("cpu", 0)),
           load_cpu(parameters.number("load_cpu", 0)),
-          counts_syscalls(parameters.number("syscalls", 0) != 0) {}
+          counts_syscalls(parameters.number("syscalls", 0) != 0) {
+        if (load.empty()) { // then it lies beside this program
+            load = program;
+            load.replace(load.rfind('/') + 1, std::string::npos, "load");
+        }
+    }
 
     EchoParameters echo; ///< of each loop
     unsigned loops;
-    const char* load;
+    std::string load;
     long cpu;      ///< of the first loop; the others have the next ones
     long load_cpu; ///< of its load, likewise
     bool counts_syscalls;
@@ -91,9 +97,9 @@ inline pid_t start_load(const EchoSetting& setting, unsigned loop, unsigned port
     std::snprintf(arguments[6], 64, "lane=%u", loop);
     const pid_t child = static_cast<pid_t>(expect("fork", fork()));
     if (child == 0) {
-        execl(setting.load, setting.load, arguments[0], arguments[1], arguments[2], arguments[3],
-              arguments[4], arguments[5], arguments[6], nullptr);
-        fail(setting.load, -errno);
+        execl(setting.load.c_str(), setting.load.c_str(), arguments[0], arguments[1], arguments[2],
+              arguments[3], arguments[4], arguments[5], arguments[6], nullptr);
+        fail(setting.load.c_str(), -errno);
     }
     return child;
 }
@@ -115,7 +121,7 @@ template <class Server>
 void run_echo_loop(unsigned loop, int listener, std::barrier<>& all_loops,
                    std::vector<char*> arguments, Meter*& meter) {
     Parameters parameters(static_cast<int>(arguments.size()), arguments.data());
-    const EchoSetting setting(parameters);
+    const EchoSetting setting(parameters, arguments[0]);
     pin_to(setting.cpu + loop);
     // Other loops' time is not this one's; but one alone may have threads that help it.
     meter = new Meter(setting.counts_syscalls,
@@ -141,16 +147,20 @@ inline void print_echo(const EchoSetting& setting, const std::vector<Meter*>& me
     const double count = static_cast<double>(setting.echo.count);
     double in_a_nanosecond = 0;
     double cpu_ns = 0;
+    double wall_ns = 0;
     double syscalls = 0;
     bool counted = true;
     for (const Meter* meter : meters) {
         in_a_nanosecond += count / static_cast<double>(meter->wall_ns());
         cpu_ns += static_cast<double>(meter->cpu_ns());
+        wall_ns += static_cast<double>(meter->wall_ns());
         syscalls += static_cast<double>(meter->syscalls());
         counted = counted && meter->syscalls() >= 0;
     }
     const double all = count * static_cast<double>(meters.size());
-    std::printf("ns=%.3f cpu_ns=%.3f", 1 / in_a_nanosecond, cpu_ns / all);
+    // `share`: how much of its processors the server had; the rest was the load's, or nobody's.
+    std::printf("ns=%.3f cpu_ns=%.3f share=%.3f", 1 / in_a_nanosecond, cpu_ns / all,
+                cpu_ns / wall_ns);
     if (counted) {
         std::printf(" syscalls=%.4f", syscalls / all);
     }
@@ -164,7 +174,7 @@ int run_echo(int argc, char** argv) {
     const std::vector<char*> arguments(argv, argv + argc); // each loop strikes out what it has read
     std::vector<char*> own = arguments;
     Parameters parameters(argc, own.data());
-    const EchoSetting setting(parameters);
+    const EchoSetting setting(parameters, argv[0]);
     if (setting.loops == 0) {
         fail("loops is 1 or more", 0);
     }
