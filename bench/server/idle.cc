@@ -68,6 +68,14 @@ void print_growth(const Snapshot& before, const Snapshot& after, double connecti
     std::printf("\n");
 }
 
+/// Ends a connection with a reset, on both ends at once: neither may linger and be taken for memory
+/// of the next server that is measured.
+void reset(int connection) {
+    const linger at_once = {1, 0};
+    expect("SO_LINGER", setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+    close(connection);
+}
+
 /// A connection that has been served, which takes as long as all that came before it.
 [[nodiscard]] int served_connection(unsigned port, u32 source) {
     const int connection = connect_to(port, source);
@@ -101,6 +109,9 @@ int main(int argc, char** argv) {
     for (const int connection : connections) {
         limit_wait(connection, 20);
         exchange_on(connection);
+    }
+    for (const int connection : connections) {
+        reset(connection);
     }
     expect("kill", kill(server.pid, SIGKILL));
     int status = 0;
