@@ -113,7 +113,10 @@ def measure(case, parameters, subjects, options):
         runs = times[subject.who]
         row = {"case": case.name, "who": subject.who, **parameters}
         for key in dict.fromkeys(("ns", "cpu_ns", case.quantity, *case.shown)):
-            row[key] = median_of(run[key] for run in runs)
+            known = [run[key] for run in runs if key in run]
+            row[key] = median_of(known) if known else None
+        if row[case.quantity] is None:
+            raise LeftOut(f"{case.quantity} is not known here")
         row["min"] = min(run[case.quantity] for run in runs)
         row["max"] = max(run[case.quantity] for run in runs)
         row["instructions"] = None
