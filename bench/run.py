@@ -89,9 +89,12 @@ def is_raw(who):
 
 def add_ratios(rows, quantity):
     """To the lower bound of the same engine, or the best one, and to the best of the peers."""
-    raws = {row["who"]: row[quantity] for row in rows if is_raw(row["who"])}
-    peers = [row[quantity] for row in rows if not is_raw(row["who"]) and not row["who"].startswith("oxbow")]
+    known = [row for row in rows if row[quantity]]
+    raws = {row["who"]: row[quantity] for row in known if is_raw(row["who"])}
+    peers = [row[quantity] for row in known if not is_raw(row["who"]) and not row["who"].startswith("oxbow")]
     for row in rows:
+        row["ratio_to_raw"] = row["ratio_to_best_peer"] = None
+    for row in known:
         engine = row["who"].rsplit("-", 1)[-1]
         raw = raws.get(f"raw-{engine}", min(raws.values(), default=None))
         row["ratio_to_raw"] = round(row[quantity] / raw, 3) if raw else None
@@ -115,10 +118,8 @@ def measure(case, parameters, subjects, options):
         for key in dict.fromkeys(("ns", "cpu_ns", case.quantity, *case.shown)):
             known = [run[key] for run in runs if key in run]
             row[key] = median_of(known) if known else None
-        if row[case.quantity] is None:
-            raise LeftOut(f"{case.quantity} is not known here")
-        row["min"] = min(run[case.quantity] for run in runs)
-        row["max"] = max(run[case.quantity] for run in runs)
+        row["min"] = min((run[case.quantity] for run in runs if case.quantity in run), default=None)
+        row["max"] = max((run[case.quantity] for run in runs if case.quantity in run), default=None)
         row["instructions"] = None
         if case.instructions and shutil.which("valgrind") and case.is_counted(parameters):
             row["instructions"] = round(subject.instructions(given, case.instructions), 1)
@@ -160,10 +161,10 @@ def print_table(case, rows):
         def text(key, form):
             return "-" if row[key] is None else format(row[key], form)
         values = "".join(f"{row[name]:>12}" for name in names)
-        digits = 1 if row["max"] < 10000 else 0
-        spread = f"{row['min']:.{digits}f}-{row['max']:.{digits}f}"
-        further = "".join(f"{row[key]:>14.{0 if row[key] > 100 else 2}f}" for key in shown)
-        print(f"{row['who']:<16}{values}{row[case.quantity]:>11.1f}{spread:>19}{text('ratio_to_raw', '.2f'):>8}"
+        digits = 1 if (row["max"] or 0) < 10000 else 0
+        spread = "-" if row["max"] is None else f"{row['min']:.{digits}f}-{row['max']:.{digits}f}"
+        further = "".join(f"{text(key, '.2f' if (row[key] or 0) < 100 else '.0f'):>14}" for key in shown)
+        print(f"{row['who']:<16}{values}{text(case.quantity, '.1f'):>11}{spread:>19}{text('ratio_to_raw', '.2f'):>8}"
               f"{text('ratio_to_best_peer', '.2f'):>8}{text('instructions', '.1f'):>9}"
               f"{text('syscalls', '.2f'):>8}{further}  {words_on_goals(row)}")
     print(flush=True)
