@@ -9,6 +9,7 @@ busy: read their ratios.
 
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -212,8 +213,8 @@ def main():
         sys.exit(f"bench: no such case: {options.case} (there are: {', '.join(dict.fromkeys(case.name for case in CASES))})")
     if not shutil.which("valgrind"):
         print("bench: no instruction counts: valgrind is not installed", file=sys.stderr)
-    if not pathlib.Path("/sys/kernel/tracing/events/raw_syscalls").exists():
-        print("bench: no counts of system calls: mount -t tracefs none /sys/kernel/tracing", file=sys.stderr)
+    if not os.access("/sys/kernel/tracing/events/raw_syscalls", os.R_OK):
+        print("bench: no counts of system calls: as root, mount -t tracefs none /sys/kernel/tracing", file=sys.stderr)
     missed = 0
     for case in cases:
         tell_what_is_absent(case, options.build)
