@@ -10,6 +10,8 @@ import pathlib
 import subprocess
 import tempfile
 
+from ratios import add_ratios
+
 
 def of_program(path):
     """Text and data, and the bytes of the stripped file."""
@@ -37,7 +39,8 @@ def measure(build, tools):
     for who, form, path in programs(build, tools):
         text, data, file_bytes = of_program(path)
         rows.append({"case": "size", "who": who, "what": "echo server", "form": form, "bytes": text + data,
-                     "text": text, "data": data, "file": file_bytes})
+                     "text": text, "data": data, "file": file_bytes, "ratio_to_raw": None, "ratio_to_best_peer": None})
+    add_ratios([row for row in rows if row["form"] != "dynamic"], "bytes")  # shared libraries would come on top
     for path in sorted((build / "bench" / "handles").iterdir()):
         printed = subprocess.run([path], capture_output=True, text=True, check=True).stdout
         for word in printed.split():

@@ -17,7 +17,7 @@ TITLES = {
     "start-up": "Echo server from its start to its end",
     "idle": "Memory of an idle connection",
     "size": "Echo server with all that it needs, in memory",
-    "scale": "Echo server, more of it",
+    "scale": "Echo server with more loops or connections",
     "latency": "Echo server at half load, the slowest 1 %",
     "features": "What an optional feature costs",
     "flags": "What a setup flag or strategy of the ring is worth",
