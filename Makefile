@@ -91,8 +91,21 @@ PEERS := liburing libuv libev libevent asio_epoll asio_uring
 PEERS_HERE := $(if $(call installed,liburing.h),liburing) $(if $(call installed,uv.h),libuv) \
 	$(if $(call installed,ev.h),libev) $(if $(call installed,event2/event.h),libevent) \
 	$(if $(call installed,asio.hpp),asio_epoll $(if $(call installed,liburing.h),asio_uring))
-BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
+ALL_BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
 	$(patsubst %,\%/%.cc,$(filter-out $(PEERS_HERE),$(PEERS))),$(wildcard bench/*/*.cc)))
+# Servers without a C library, as small as can be, on the library as `make size` pins it.
+BARE_BENCHES := $(filter $(BUILD)/bench/server/raw_% $(BUILD)/bench/server/oxbow_%,$(ALL_BENCHES))
+BENCHES := $(filter-out $(BARE_BENCHES),$(ALL_BENCHES))
+# And those of the peers once more without shared libraries, where all of theirs can be had so.
+STATIC_OF_libuv := uv_a
+STATIC_OF_libev := ev
+STATIC_OF_libevent := event_core
+STATIC_OF_asio_uring := uring
+comma := ,
+static_archive = $(wildcard $(shell $(CXX) -print-file-name=lib$1.a))
+STATIC_PEERS := $(if $(call static_archive,c),$(foreach peer,$(filter-out liburing,$(PEERS_HERE)),\
+	$(if $(STATIC_OF_$(peer)),$(if $(call static_archive,$(STATIC_OF_$(peer))),$(peer)),$(peer))))
+STATIC_BENCHES := $(STATIC_PEERS:%=$(BUILD)/bench/static/%)
 FORMATTED := $(wildcard syscall/*.[ch]* loop/*.[ch]* uring/*.[ch]* epoll/*.[ch]* io/*.[ch]* \
 	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]* bench/*/*.[ch]*)
 
@@ -148,11 +161,11 @@ cross: ## compile and link the tests for the other machines, and run what qemu-u
 COMPARING := $(wildcard test/abi_kernel_test.cc test/abi_system_test.cc test/abi_header_test.cc test/errno_test.cc)
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) \
 	$(COMPARING:%.cc=$(BUILD)/test/obj/%.o) symbols
-bench: $(BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
+bench: $(ALL_BENCHES) $(STATIC_BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
 	@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format '$(or $(FORMAT),table)' $(if $(QUICK),--quick) \
 		$(if $(CHECK_INSTRUCTIONS),--check-instructions)
 MEASURED := $(or $(BENCH_JSON),$(BUILD)/bench.json)
-bench-plot: $(if $(BENCH_JSON),,$(BENCHES)) ## measure, draw bench/bench.svg and print its table (BENCH_JSON=FILE of make bench FORMAT=json: draw only that)
+bench-plot: $(if $(BENCH_JSON),,$(ALL_BENCHES) $(STATIC_BENCHES)) ## measure, draw bench/bench.svg and print its table (BENCH_JSON=FILE of make bench FORMAT=json: draw only that)
 	$(if $(BENCH_JSON),,@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format json $(if $(QUICK),--quick) > $(MEASURED))
 	@python3 bench/plot.py --compiler '$(CXX)' --svg '$(BENCH_SVG)' '$(MEASURED)'
 	@python3 bench/plot.py --compiler '$(CXX)' --table '$(MEASURED)'
@@ -254,6 +267,11 @@ LIBRARY_OF_libevent := -levent -levent_pthreads
 LIBRARY_OF_asio_uring := -luring
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/program/obj/bench/%.o $(BUILD)/liboxbow.a
 	$(hosted_link) $(LIBRARY_OF_$(@F))
+$(BARE_BENCHES): $(BUILD)/bench/%: $(BUILD)/size/bench/%.o $(BUILD)/size/liboxbow.a
+	$(no_libc_link) && $(STRIP) $@
+$(STATIC_BENCHES): $(BUILD)/bench/static/%: $(BUILD)/program/obj/bench/server/%.o
+	$(call run,LINK,$(CXX) $(CXXFLAGS) -static -Wl$(comma)--gc-sections $^ $(LDFLAGS) -o $@) \
+		$(STATIC_OF_$(*):%=-l%)
 $(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(ALL)))
 	$(archive)
 $(SIZED): $(BUILD)/size/%: $(BUILD)/size/test/size/%.o $(BUILD)/size/liboxbow.a

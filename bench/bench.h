@@ -89,11 +89,17 @@ class Parameters {
     char** arguments_;
 };
 
-/// Counts the system calls of this thread, and of threads that it starts later; -1 where the kernel
-/// does not say (tracefs is not mounted, or the user may not look).
+inline constexpr pid_t no_process = -1;
+
+/// Counts the system calls of this thread or another, and of threads (but not processes) that it
+/// starts later; -1 where the kernel does not say (tracefs is not mounted, or the user may not
+/// look).
 class SyscallCounter {
   public:
-    SyscallCounter() {
+    explicit SyscallCounter(pid_t thread = 0) {
+        if (thread == no_process) {
+            return;
+        }
         const int fd = open("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", O_RDONLY);
         char digits[32] = {};
         if (fd < 0 || read(fd, digits, sizeof(digits) - 1) <= 0) {
@@ -106,8 +112,8 @@ class SyscallCounter {
         event.config = std::strtoull(digits, nullptr, 10);
         event.inherit = 1;
         event.inherit_thread = 1; // and not to processes: the load of a server is one
-        fd_ =
-            static_cast<int>(syscall(SYS_perf_event_open, &event, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+        fd_ = static_cast<int>(
+            syscall(SYS_perf_event_open, &event, thread, -1, -1, PERF_FLAG_FD_CLOEXEC));
     }
     [[nodiscard]] i64 value() const {
         i64 count = 0;
@@ -122,14 +128,17 @@ class SyscallCounter {
 class Meter {
   public:
     /// `counts_syscalls`: counting makes each of them dearer, so it is not for runs that are timed.
-    explicit Meter(Parameters& parameters) : counts_(parameters.number("syscalls", 0) != 0) {
+    explicit Meter(Parameters& parameters) : Meter(parameters.number("syscalls", 0) != 0) {}
+    /// `cpu_clock`: of the thread, where others of the process do something else meanwhile.
+    explicit Meter(bool counts_syscalls, clockid_t cpu_clock = CLOCK_PROCESS_CPUTIME_ID)
+        : counts_(counts_syscalls), cpu_clock_(cpu_clock) {
         if (counts_) {
             counter_ = new SyscallCounter;
         }
     }
 
     void start() {
-        cpu_ -= clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        cpu_ -= clock_ns(cpu_clock_);
         wall_ -= clock_ns(CLOCK_MONOTONIC);
         calls_ -= counts_ ? counter_->value() : 0;
     }
@@ -140,8 +149,12 @@ class Meter {
             calls_ += count - 1; // this reading is one itself
         }
         wall_ += clock_ns(CLOCK_MONOTONIC);
-        cpu_ += clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        cpu_ += clock_ns(cpu_clock_);
     }
+    [[nodiscard]] i64 wall_ns() const { return wall_; }
+    [[nodiscard]] i64 cpu_ns() const { return cpu_; }
+    /// -1: not counted.
+    [[nodiscard]] i64 syscalls() const { return known_ ? calls_ : -1; }
     void print(double operations) const {
         std::printf("ns=%.3f cpu_ns=%.3f", static_cast<double>(wall_) / operations,
                     static_cast<double>(cpu_) / operations);
@@ -153,6 +166,7 @@ class Meter {
 
   private:
     bool counts_;
+    clockid_t cpu_clock_;
     bool known_ = false;
     SyscallCounter* counter_ = nullptr;
     i64 wall_ = 0;

@@ -20,7 +20,12 @@ class Case:
     absent: tuple = ()  # (who, parameters) that there is nothing to measure for
     counts: tuple = ()  # (parameters, count), where `count` is not right
     counted_at: dict = dataclasses.field(default_factory=dict)  # parameters at which instructions are counted
-    programs: str = ""  # the case whose programs it runs; its own
+    programs: str = ""  # the case whose programs these are, where it has none of its own
+    through: str = ""  # one of `tools`, which runs a subject and measures it from outside
+    prefers_static: bool = False  # the peers' programs without shared libraries, which start faster
+    only: tuple = ()  # the subjects, where not all are worth the time
+    rounds_max: int = 0  # of runs that take long
+    not_quick: tuple = ()  # parameters that a quick run leaves out
     variants: dict = dataclasses.field(default_factory=dict)  # program: {who: its parameters}
     ratios: tuple = ()  # (key, who, figure): further ratios, to the best of that subject's variants
     file_bytes: int = 0  # of a test file that it needs; a quarter in a quick run
@@ -29,23 +34,27 @@ class Case:
     busy: float = 0  # share of its time that the server is to have work for; 0: always
     also: tuple = ()  # further figures that the table shows
 
-    def combinations(self):
-        for values in itertools.product(*self.parameters.values()):
-            yield dict(zip(self.parameters, values))
-
+    @property
     def folder(self):
         return (self.programs or self.name).replace("-", "_")
 
-    def groups(self):
+    def combinations(self, quick):
+        for values in itertools.product(*self.parameters.values()):
+            parameters = dict(zip(self.parameters, values))
+            if not quick or not any(where.items() <= parameters.items() for where in self.not_quick):
+                yield parameters
+
+    def groups(self, quick):
         """Sets of parameters that are measured in turn: one, or with a base all that only it tells apart."""
         groups = {}
-        for parameters in self.combinations():
+        for parameters in self.combinations(quick):
             key = tuple(value for name, value in parameters.items() if name not in self.base)
             groups.setdefault(key, []).append(parameters)
         return groups.values()
 
     def leaves_out(self, who, parameters):
-        return any(who == name and where.items() <= parameters.items() for name, where in self.absent)
+        return (self.only and who not in self.only) or any(
+            who == name and where.items() <= parameters.items() for name, where in self.absent)
 
     def count_of(self, parameters, quick):
         count = next((count for where, count in self.counts if where.items() <= parameters.items()), self.count)
@@ -82,6 +91,8 @@ COPY_VARIANTS = {
     "libuv": {"libuv": ["way=copyfile"], "libuv-sendfile": ["way=sendfile"]},
 }
 
+SERVER_TOOLS = ("start_up", "idle")
+
 CASES = [
     Case("nop", {"batch": [1, 32, 256]}, count=400000, instructions=25600),
     Case("loop-nop", {"outstanding": [1, 32]}, count=2000000, instructions=64000,
@@ -109,11 +120,27 @@ CASES = [
          absent=(("raw", {}),), variants=FILES_VARIANTS, file_bytes=FILE_BYTES, needs_direct=True,
          ratios=(("ratio_to_fio", "fio", "ns"), ("ratio_to_libuv", "libuv", "ns"),
                  ("ratio_to_asio", "asio-uring", "ns"))),
-    Case("copy", {}, count=FILE_BYTES >> 20, quantity="ns", also=("cpu_ns",), variants=COPY_VARIANTS, file_bytes=FILE_BYTES,
+    Case("copy", {}, count=FILE_BYTES >> 20, quantity="ns", also=("cpu_ns",), variants=COPY_VARIANTS,
+         file_bytes=FILE_BYTES,
          ratios=(("ratio_to_cp", "cp", "ns"), ("cpu_ratio_to_cp", "cp", "cpu_ns"),
                  ("cpu_ratio_to_sendfile", "raw-sendfile", "cpu_ns"))),
+    Case("start-up", {}, count=200, quantity="ns", programs="server", through="start_up", tools=SERVER_TOOLS,
+         prefers_static=True),
+    Case("idle", {}, count=10000, quantity="total_bytes", programs="server", through="idle",
+         tools=SERVER_TOOLS, rounds_max=3, also=("own_bytes", "kernel_bytes", "cpu_ns"),
+         absent=(("oxbow-both", {}),)),
+    Case("size", {}, count=1, quantity="bytes", programs="server", tools=SERVER_TOOLS),
+    # Requests in a second, of a loop and its load on each processor. The load needs about as much time as the
+    # server; `share` is the server's, so what two loops can have of two processors is twice what one has of one.
+    Case("scale", {"loops": [1, 2]}, count=60000, quantity="ns", programs="echo", tools=("load",),
+         fixed={"connections": 64, "bytes": 64}, also=("cpu_ns", "share"), base={"loops": 1}),
+    Case("scale", {"connections": [64, 1, 1000, 10000, 50000]}, count=100000, programs="echo",
+         tools=("load",), fixed={"bytes": 64}, base={"connections": 64}, rounds_max=3,
+         counts=(({"connections": 1}, 20000),), not_quick=({"connections": 10000}, {"connections": 50000}),
+         only=("oxbow-uring", "oxbow-epoll", "raw-uring", "raw-epoll", "libuv", "asio-epoll")),
 ]
 
+NAMES = tuple(dict.fromkeys(case.name for case in CASES))  # a case may be measured in several ways
 ENGINES = ("oxbow-uring", "oxbow-epoll")
 
 GOALS = [
@@ -145,4 +172,13 @@ GOALS = [
     # Memory is most of a copy, and its speed differs by some percent between one run and the next: a ratio of 1
     # is met or missed by that much.
     *(Goal("copy", who, quantity, 1.0) for who in ENGINES for quantity in ("ratio_to_cp", "cpu_ratio_to_cp")),
+    *(Goal("start-up", who, quantity, limit) for who in ENGINES
+      for quantity, limit in (("ratio_to_raw", 1.1), ("syscalls", 16))),
+    *(Goal("idle", who, "ratio_to_raw", 1.1) for who in ENGINES),
+    *(Goal("size", who, "bytes", limit * 1024, {"what": "echo server"})
+      for who, limit in (("oxbow-uring", 24), ("oxbow-epoll", 24), ("oxbow-both", 40))),
+    Goal("size", "oxbow", "bytes", 96, {"what": "Completion"}),
+    *(Goal("scale", who, "ratio_to_base", 0.527, {"loops": 2}) for who in ENGINES),  # 1 / 1.9
+    *(Goal("scale", who, "ratio_to_base", 1.1, {"connections": connections}) for who in ENGINES
+      for connections in (1000, 10000)),
 ]

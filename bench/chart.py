@@ -7,7 +7,8 @@ own background, so that it can be read wherever it is shown, and follows the rea
 import math
 from xml.sax.saxutils import escape
 
-from words import base_in_words, case_of, engine_in_words, is_oxbow, is_raw, parameters_in_words, title_of, unit_of
+from ratios import is_oxbow, is_raw
+from words import base_in_words, case_of, engine_in_words, parameters_in_words, title_of, unit_of
 
 WIDTH = 960
 MARGIN = 28
@@ -55,7 +56,7 @@ def style():
 
 def class_of(who):
     if is_oxbow(who):
-        return "epoll" if who.endswith("epoll") else "uring"
+        return "epoll" if "epoll" in who else "uring"
     return "raw" if is_raw(who) else "peer"
 
 
@@ -77,17 +78,22 @@ class Row:
         case = case_of(rows)
         self.words = parameters_in_words(case, rows[0])
         self.below = ""
+        self.is_alone = bool(case.base) and len(rows) == 1
         if case.base:
-            self.dots = [(row["who"], row["ratio_to_base"]) for row in rows]
-            self.named = []
+            self.dots = [(row["who"], row["ratio_to_base"]) for row in rows if row["ratio_to_base"]]
+            self.named = self.without_column(self.dots) if not self.is_alone else []
             return
         raws = [row for row in rows if is_raw(row["who"])]
         base = min(raws or rows, key=lambda row: row[case.quantity])
         self.dots = [(row["who"], row[case.quantity] / base[case.quantity]) for row in rows if row is not base]
-        self.named = [(who, ratio) for who, ratio in self.dots if not is_oxbow(who)]
+        self.named = self.without_column(self.dots)
         figure = base[case.quantity]
-        shown = short_time(figure) if case.quantity.endswith("ns") else f"{figure:.4g}"
+        shown = short_time(figure) if case.quantity.endswith("ns") else f"{figure:.0f} B"
         self.below = f"1× is {engine_in_words(base['who'])}, {shown}"
+
+    @staticmethod
+    def without_column(dots):
+        return [(who, ratio) for who, ratio in dots if who not in COLUMNS]
 
     @property
     def height(self):
@@ -177,7 +183,7 @@ def draw_row(row, axis, top):
     order = ("peer", "raw", "epoll", "uring")
     for who, ratio in sorted(row.dots, key=lambda dot: order.index(class_of(dot[0]))):
         parts.append(draw_dot(who, ratio, axis, y))
-        column = COLUMNS.get(who, COLUMNS["oxbow-uring"] if not row.below else None)
+        column = COLUMNS.get(who, COLUMNS["oxbow-uring"] if row.is_alone else None)
         if column:
             parts.append(text(column, y + 4, f"value {class_of(who)}", ratio_text(ratio)))
     return parts
@@ -235,7 +241,8 @@ def draw(groups, footer):
     top = 126
     sections = {}
     for group in groups:
-        sections.setdefault(group[0]["case"], []).append(group)
+        case = case_of(group)
+        sections.setdefault((case.name, *case.parameters), []).append(group)
     for section in sections.values():
         drawn, top = draw_section(section, top)
         parts += drawn

@@ -18,7 +18,7 @@ from chart import draw
 from table import markdown
 from words import case_of, read_groups
 
-BYTES_MAX = 60000  # what a page should load for one picture
+BYTES_MAX = 80000  # what a page should load for one picture
 
 
 def day_of(file):

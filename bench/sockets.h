@@ -44,13 +44,30 @@ inline void set_nonblocking(int fd) {
     return fd;
 }
 
-[[nodiscard]] inline int connect_to(unsigned port) {
+/// `source`: from this address (in host order) instead of the one that the kernel chooses.
+[[nodiscard]] inline int connect_to(unsigned port, u32 source = 0) {
     const int fd =
         static_cast<int>(expect("socket", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    if (source != 0) {
+        // The port only when the connection is made: one that the same address has not to there.
+        const int one = 1;
+        expect("IP_BIND_ADDRESS_NO_PORT",
+               setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)));
+        sockaddr_in from = loopback(0);
+        from.sin_addr.s_addr = htonl(source);
+        expect("bind", bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof(from)));
+    }
     const sockaddr_in address = loopback(port);
     expect("connect", connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
     set_nodelay(fd);
     return fd;
+}
+
+/// The address that connection `index` of load `lane` comes from: all of 127.0.0.0/8 is this
+/// machine. The third byte is the lane, so that listeners can tell loads apart, and each address
+/// has fewer connections than there are ports for it.
+[[nodiscard]] inline u32 source_address(unsigned lane, unsigned index) {
+    return INADDR_LOOPBACK + (lane << 8) + index / 20000;
 }
 
 /// Two blocking ends of one TCP connection.

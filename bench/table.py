@@ -1,6 +1,7 @@
 """The rows of a run as a table in Markdown: a line for each set of parameters."""
 
-from words import case_of, engine_in_words, is_oxbow, is_raw, parameters_in_words
+from ratios import is_oxbow, is_raw
+from words import case_of, engine_in_words, parameters_in_words
 
 HEAD = ("case", "raw", "oxbow-uring", "oxbow-epoll", "best peer", "instructions", "system calls")
 BASE_HEAD = ("compared with itself", "on io_uring", "on epoll", "instructions", "system calls")
@@ -11,7 +12,7 @@ def figure(value):
 
 
 def ratio(value):
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return "-" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
 def of_oxbow(row, case):
@@ -47,12 +48,13 @@ def line_of(group):
 
 
 def line_against_base(group):
-    """Of a case that compares a subject with itself."""
+    """Of a case that compares a subject with itself: Oxbow, or what is by hand instead."""
     case = case_of(group)
+    by_name = {row["who"]: row for row in group}
     def cell(row):
         return f"{figure(row[case.quantity])} ({ratio(row['ratio_to_base'])})" if row else ""
-    uring = next((row for row in group if not row["who"].endswith("epoll")), None)
-    epoll = next((row for row in group if row["who"].endswith("epoll")), None)
+    uring = by_name.get("oxbow-uring") or by_name.get("raw-uring")
+    epoll = by_name.get("oxbow-epoll") or by_name.get("raw-epoll")
     named = [("uring", uring), ("epoll", epoll)]
     return (f"{case.name}: {parameters_in_words(case, group[0])}", cell(uring), cell(epoll),
             counts(named, "instructions"), counts(named, "syscalls"))

@@ -11,14 +11,18 @@ TITLES = {
     "ping-pong": "TCP round trip, both ends on one loop",
     "echo": "TCP echo server, per request",
     "wake": "One loop wakes another",
-    "files": "Files",
-    "idle": "Idle connections",
+    "files": "Random reads of a cached file",
+    "files-direct": "Random reads of a disk",
+    "copy": "Copy of a file, per MiB",
+    "start-up": "Echo server from its start to its end",
+    "idle": "Memory of an idle connection",
+    "size": "Echo server with all that it needs, in memory",
+    "scale": "Echo server with more loops or connections",
     "latency": "Echo server at half load, the slowest 1 %",
     "features": "What an optional feature costs",
     "flags": "What a setup flag or strategy of the ring is worth",
 }
-UNITS = {"cpu_ns": "ns CPU", "ns": "ns wall", "p99_ns": "ns until the answer, p99"}
-FIGURES = ("cpu_ns", "ns", "p99_ns")
+UNITS = {"cpu_ns": "ns CPU", "ns": "ns wall", "p99_ns": "ns until the answer, p99", "total_bytes": "bytes"}
 
 
 def bytes_in_words(value):
@@ -31,6 +35,7 @@ VALUES = {
     "outstanding": lambda value: f"{value} outstanding",
     "connections": lambda value: f"{value} connection{'s' if value != 1 else ''}",
     "load_cpu": lambda value: "one core" if value == 0 else "two cores",
+    "loops": lambda value: f"{value} loop{'s' if value != 1 else ''}",
     "cpus": lambda value: "one core" if value == 1 else f"{value} cores",
     "rate": lambda value: f"{value}/s",
     "depth": lambda value: f"depth {value}",
@@ -41,7 +46,8 @@ VALUES = {
 
 
 def case_of(rows):
-    return next(case for case in CASES if case.name == rows[0]["case"])
+    """By its name, and where several have that, by the parameters."""
+    return next(case for case in CASES if case.name == rows[0]["case"] and case.parameters.keys() <= rows[0].keys())
 
 
 def title_of(case):
@@ -67,27 +73,26 @@ def engine_in_words(who):
     return who.replace("-uring", "-io_uring")
 
 
-def is_oxbow(who):
-    return who.startswith("oxbow")
-
-
-def is_raw(who):
-    return who.startswith("raw")
+def is_comparable(row, quantity):
+    """Not where it is unknown; nor are sizes of objects, or of programs that need shared libraries besides."""
+    is_whole = row.get("what", "echo server") == "echo server" and row.get("form") != "dynamic"
+    return row[quantity] is not None and is_whole
 
 
 def read_groups(lines):
     """Lists of rows of one case and one set of parameters, in the order of the file."""
-    known = {case.name: case for case in CASES}
     groups = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            case = known[row["case"]]
-            key = (case.name, *(row[name] for name in case.parameters))
+            case = case_of([row])
+            key = (case.name, *((name, row[name]) for name in case.parameters))
+            if not is_comparable(row, case.quantity):
+                continue
             row[case.quantity] = float(row[case.quantity])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, StopIteration) as error:
             raise SystemExit(f"bench: line {number} is not a row of this bench: {error!r}") from error
         groups.setdefault(key, []).append(row)
     if not groups:

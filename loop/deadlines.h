@@ -16,10 +16,11 @@
 // deals to are empty before, and the sort is stable. (A tick that the base has passed counts as the
 // base's, so those that come too late are equal in this, too: the sort tells them apart.)
 //
-// Kept because it was the fastest. `make bench CASE=deadlines`, ns of CPU beside a 4-ary heap and a
-// pairing heap, medians of 7 on a busy machine: a million inserted and fired late 77, 259 and 932;
-// fired one by one 117, 333 and 1537; one started and stopped 4.0, 4.2 and 7.4; one of 100,000
-// reset 11, 27 and 81. (With fewer than a hundred timers in all, firing costs the heap less.)
+// Kept because it was the fastest of three. By itself (`make bench CASE=timers` measures it within
+// a loop), ns of CPU beside a 4-ary heap and a pairing heap, medians of 7 on a busy machine: a
+// million inserted and fired late 77, 259 and 932; fired one by one 117, 333 and 1537; one started
+// and stopped 4.0, 4.2 and 7.4; one of 100,000 reset 11, 27 and 81. (With fewer than a hundred
+// timers in all, firing costs the heap less.)
 #pragma once
 
 #include "../syscall/check.h"

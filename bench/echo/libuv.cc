@@ -55,7 +55,7 @@ class Server {
     }
     static void room(uv_handle_t*, std::size_t, uv_buf_t* buffer) {
         // More than a message: what fills the buffer libuv reads after.
-        static char data[65536];
+        static thread_local char data[65536]; // there may be a loop in each of several threads
         *buffer = uv_buf_init(data, sizeof(data));
     }
     static void received(uv_stream_t* connection, ssize_t bytes, const uv_buf_t* buffer) {

@@ -1,9 +1,9 @@
 // The load of every echo server: `connections` of them, one request under way on each, `count`
 // requests in all, each sent when the one before it is answered. Plain epoll.
 //
-//     load port=N connections=64 bytes=64 count=100000 go=FD cpu=1
+//     load port=N connections=64 bytes=64 count=100000 go=FD cpu=1 lane=0
 //
-// It connects, waits for a byte from the descriptor FD, and begins.
+// It connects from the addresses of its lane, waits for a byte from the descriptor FD, and begins.
 #include "load.h"
 
 using namespace bench;
@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     const LoadParameters load(parameters);
     parameters.done();
     pin_to(load.cpu);
-    raise_file_limit();
+    raise_file_limit(files_beside + load.connections);
     LoadConnections connections(load);
     connections.await_go();
     long to_send = load.count;

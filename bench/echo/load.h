@@ -17,13 +17,15 @@ struct LoadParameters {
     long count;     ///< of messages, over all connections
     int go;         ///< descriptor from which the byte comes that lets it begin
     long cpu;
+    unsigned lane; ///< its number, where a server has several loads (source_address)
 
     explicit LoadParameters(Parameters& parameters)
         : port(static_cast<unsigned>(parameters.number("port", 0))),
           connections(static_cast<unsigned>(parameters.number("connections", 64))),
           bytes(static_cast<unsigned>(parameters.number("bytes", 64))),
           count(parameters.number("count", 100000)),
-          go(static_cast<int>(parameters.number("go", 0))), cpu(parameters.number("cpu", 1)) {
+          go(static_cast<int>(parameters.number("go", 0))), cpu(parameters.number("cpu", 1)),
+          lane(static_cast<unsigned>(parameters.number("lane", 0))) {
         if (connections == 0 || bytes == 0 || count == 0) {
             fail("connections, bytes and count are above 0", 0);
         }
@@ -39,7 +41,7 @@ class LoadConnections {
         }
         epoll_ = static_cast<int>(expect("epoll_create1", epoll_create1(0)));
         for (unsigned i = 0; i < load.connections; ++i) {
-            const int fd = connect_to(load.port);
+            const int fd = connect_to(load.port, source_address(load.lane, i));
             connections_[i].fd = fd;
             set_nonblocking(fd);
             epoll_event event{};

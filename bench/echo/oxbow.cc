@@ -33,7 +33,7 @@ class Server {
         : progress_(progress), sessions_(new Session[echo.connections]) {
         bench::open_loop(loop_, parameters);
         u32 count = 256;
-        while (count < 2 * echo.connections) {
+        while (count < 2 * echo.connections && count < 32768) { // the kernel's limit
             count *= 2;
         }
         const int error = pool_.open(loop_, {.count = count, .buffer_bytes = echo.bytes});

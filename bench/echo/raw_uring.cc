@@ -20,7 +20,7 @@ class Server {
         ring_.open(4096, 8192);
         // More than connections, or the kernel runs out of them all the time.
         unsigned count = 256;
-        while (count < 2 * echo.connections) {
+        while (count < 2 * echo.connections && count < 32768) { // the kernel's limit
             count *= 2;
         }
         buffers_.open(ring_, count, echo.bytes);

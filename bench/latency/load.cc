@@ -2,7 +2,7 @@
 // as from many users who do not know of one another: `rate` of them per second with exponentially
 // distributed gaps, the same ones in every run, each on the next of the connections.
 //
-//     load port=N connections=64 bytes=64 count=100000 rate=50000 go=FD cpu=1
+//     load port=N connections=64 bytes=64 count=100000 rate=50000 go=FD cpu=1 lane=0
 //
 // How long an answer took counts from when its request was due, not from when it could be sent. A
 // server that stops for a while so pays for all who would have come meanwhile, and not only for the
@@ -40,9 +40,9 @@ class Load {
   public:
     Load(const LoadParameters& load, long rate)
         : connections_(load), due_(schedule(load.count, static_cast<double>(rate))),
-          lanes_(load.connections) {
+          queues_(load.connections) {
         for (unsigned i = 0; i < load.connections; ++i) {
-            lanes_[i].next = i;
+            queues_[i].next = i;
         }
         latencies_.reserve(due_.size());
     }
@@ -80,32 +80,32 @@ class Load {
     static constexpr i64 patience_ns = 20'000'000'000;
 
     /// The requests of one connection, which are every so-manieth of the schedule.
-    struct Lane {
+    struct Queue {
         std::size_t next = 0; ///< that is under way, or else is sent next
         bool busy = false;
     };
 
     void send_what_is_due(i64 now) {
         while (arrived_ < due_.size() && due_[arrived_] <= now) {
-            const auto at = static_cast<unsigned>(arrived_++ % lanes_.size());
-            if (!lanes_[at].busy) {
+            const auto at = static_cast<unsigned>(arrived_++ % queues_.size());
+            if (!queues_[at].busy) {
                 send(at);
             }
         }
     }
     void send(unsigned at) {
-        lanes_[at].busy = true;
+        queues_[at].busy = true;
         connections_.send(at);
     }
     void receive(unsigned at) {
         if (!connections_.receive(at)) {
             return;
         }
-        Lane& lane = lanes_[at];
-        latencies_.push_back(clock_ns(CLOCK_MONOTONIC) - start_ns_ - due_[lane.next]);
-        lane.busy = false;
-        lane.next += lanes_.size();
-        if (lane.next < arrived_) {
+        Queue& queue = queues_[at];
+        latencies_.push_back(clock_ns(CLOCK_MONOTONIC) - start_ns_ - due_[queue.next]);
+        queue.busy = false;
+        queue.next += queues_.size();
+        if (queue.next < arrived_) {
             send(at);
         }
     }
@@ -113,7 +113,7 @@ class Load {
     LoadConnections connections_;
     std::vector<i64> due_;
     std::size_t arrived_ = 0; ///< so many have become due
-    std::vector<Lane> lanes_;
+    std::vector<Queue> queues_;
     std::vector<i64> latencies_;
     i64 start_ns_ = 0;
 };
@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
         fail("rate is above 0, and count no less than 10", 0);
     }
     pin_to(about.cpu);
-    raise_file_limit();
+    raise_file_limit(files_beside + about.connections);
     Load load(about, rate);
     load.run();
     load.print();
