@@ -307,6 +307,9 @@ Completion* Poller::first_in_order(const FdSlot& slot, const CompletionList& lis
 /// Tries those that wait in one direction, in order, until one has to go on waiting. Each has one
 /// result at most, since it leaves the list with it. `patience` is the first one's.
 void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept {
+    if (slot.announced != 0 && direction == FdSlot::readable) {
+        return; // receive() comes back to them
+    }
     CompletionList& list = direction == FdSlot::readable ? slot.readers : slot.writers;
     while (Completion* const operation = first_in_order(slot, list)) {
         if (operation->has(blind) && !blind_are_due_) {

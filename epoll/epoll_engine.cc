@@ -151,6 +151,9 @@ bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 dir
         slot.has(FdSlot::always_ready)) {
         return true;
     }
+    if (slot.announced != 0 && direction == FdSlot::readable) {
+        return false;
+    }
     const Completion* const first = first_in_order(slot, list_of(slot, operation));
     if (accepts(operation) && (first == nullptr || !accepts(*first))) {
         return true; // what is no listener says so, whatever it is waited for and known to have
@@ -312,6 +315,9 @@ i32 cancel(Loop& loop, Completion& target, Completion*) noexcept {
 void resume(Loop& loop, Completion& operation) noexcept {
     Poller::of(loop).resume(operation);
 }
+bool receive(Loop& loop, Completion& operation) noexcept {
+    return Poller::of(loop).receive(operation);
+}
 
 void close_fd(Loop& loop, Completion& operation) noexcept {
     Poller::of(loop).close_fd(operation);
@@ -342,6 +348,7 @@ const Engine epoll_engine = {
     .close_pool = close_pool,
     .give_buffer = give_buffer,
     .detach = detach,
+    .receive = receive,
 };
 
 i32 attach_epoll(Loop& loop, const EpollOptions& options) noexcept {

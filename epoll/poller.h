@@ -19,6 +19,7 @@ class Poller {
     void destroy() noexcept;
     void submit(Completion& operation) noexcept;
     void resume(Completion& operation) noexcept;
+    [[nodiscard]] bool receive(Completion& operation) noexcept;
     void cancel(Completion& target) noexcept;
     void close_fd(Completion& operation) noexcept;
 
@@ -98,7 +99,8 @@ class Poller {
 
     // common.cc
     [[nodiscard]] bool send_at_once(Completion& operation) noexcept;
-    [[nodiscard]] bool receive_at_once(FdSlot& slot, i32 fd) noexcept;
+    [[nodiscard]] bool announce_input(FdSlot& slot) noexcept;
+    void take_event_behind(FdSlot& slot, i32 fd, u32 events) noexcept;
     [[nodiscard]] bool resume_at_once(FdSlot& slot, Completion& operation) noexcept;
 
     // guests.cc

@@ -138,7 +138,11 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
         ++stale_events_;
         return; // of a file that had this number earlier
     }
-    if (events == abi::poll_event::in && receive_at_once(slot, fd)) {
+    if (events == abi::poll_event::in && announce_input(slot)) {
+        return;
+    }
+    if (slot.announced != 0) {
+        take_event_behind(slot, fd, events);
         return;
     }
     if (is_away(slot)) {

@@ -42,6 +42,7 @@ i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexce
     case State::posted:
         return -Errno::ealready; // its callback comes
     case State::ready_more:
+    case State::ready_to_receive:
     case State::resuming:
         target.set(Completion::cancelled); // resume() sees it
         return 0;

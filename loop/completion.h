@@ -31,19 +31,20 @@ struct Handler {
 
 /// Where a completion is. Users ask idle(); the rest is the loop's and the engines'.
 enum class State : u8 {
-    idle,            ///< the caller's
-    ready,           ///< its last result waits for the callback
-    ready_more,      ///< a result waits for the callback, and the operation goes on
-    resuming,        ///< its callback is running, or has just run, with more()
-    timing,          ///< among the deadlines
-    notification,    ///< waits for an Async
-    chained,         ///< waits for another completion to succeed
-    parked,          ///< waits for room in the ring
-    awaiting_buffer, ///< waits for a buffer of its BufferPool
-    engine,          ///< in the engine's hands
-    worker,          ///< a job of the WorkerPool, or its result on the way
-    posted,          ///< by another thread, on its way
-    closing,         ///< a close that waits for what is in flight
+    idle,             ///< the caller's
+    ready,            ///< its last result waits for the callback
+    ready_more,       ///< a result waits for the callback, and the operation goes on
+    ready_to_receive, ///< when the callback's turn comes, the engine fetches the result
+    resuming,         ///< its callback is running, or has just run, with more()
+    timing,           ///< among the deadlines
+    notification,     ///< waits for an Async
+    chained,          ///< waits for another completion to succeed
+    parked,           ///< waits for room in the ring
+    awaiting_buffer,  ///< waits for a buffer of its BufferPool
+    engine,           ///< in the engine's hands
+    worker,           ///< a job of the WorkerPool, or its result on the way
+    posted,           ///< by another thread, on its way
+    closing,          ///< a close that waits for what is in flight
 };
 
 struct Completion {

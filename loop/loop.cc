@@ -141,7 +141,7 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
     }
     switch (completion.kind) {
     case Kind::nop:
-        finish(completion, 0);
+        make_ready(completion, State::ready, 0, 0);
         return;
     case Kind::timer:
         start_timer(completion);
@@ -330,11 +330,12 @@ void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     }
 }
 
-/// A send_all of what is in a buffer of a pool has ended.
-void Loop::give_buffer_back(const Completion& completion) noexcept {
+void Loop::give_buffer_back(Completion& completion) noexcept {
     if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
-        const arguments::Send& sent = completion.arguments.send;
+        arguments::Send& sent = completion.arguments.send;
         sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
+        sent.flags = sent.message_flags();
+        sent.pool = nullptr;
     }
 }
 

@@ -133,14 +133,20 @@ class Loop {
     /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
     /// own lists.
     void finish(Completion& completion, i32 value, u32 flags = 0) noexcept;
-    /// The engine is done with the operation's descriptor; finish() does it, too.
+    /// The engine is done with the buffer that a send_all was to give back to its pool, or with the
+    /// operation's descriptor; finish() does both, too.
+    static void give_buffer_back(Completion& completion) noexcept;
     void end_on_fd(Completion& completion) noexcept;
     /// A result of an operation that goes on. The caller has taken it out of its own lists, and
     /// puts it back in Engine::resume.
     void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    /// The same without a result, which is fetched by Engine::receive.
+    void deliver_later(Completion& completion) noexcept {
+        make_ready(completion, State::ready_to_receive, 0, 0);
+    }
     /// Whether a callback is still to see a result of it, so that no further one can be delivered.
     [[nodiscard]] static bool has_result(const Completion& completion) noexcept {
-        return completion.state == State::ready || completion.state == State::ready_more;
+        return completion.state >= State::ready && completion.state <= State::ready_to_receive;
     }
 
     /// Waits for room in the ring, in order.
@@ -216,7 +222,6 @@ class Loop {
     void start_on_engine(Completion& completion) noexcept;
     void restart_timer(Completion& completion) noexcept;
     void start_next_period(Completion& completion, u64 period_ns) noexcept;
-    static void give_buffer_back(const Completion& completion) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
 

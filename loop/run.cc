@@ -161,8 +161,8 @@ Action Loop::call_and_time(Completion& completion, Result result) noexcept {
     return action;
 }
 
-/// False: there was none to run, since the timer has been set anew, or nobody wants to know how a
-/// send has ended.
+/// False: there was none to run, since the timer has been set anew, nothing was received after all,
+/// or nobody wants to know how a send has ended.
 inline bool Loop::run_callback(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
         if (!completion.has(Completion::cancelled)) {
@@ -172,6 +172,9 @@ inline bool Loop::run_callback(Completion& completion) noexcept {
         completion.state = State::ready;
         completion.value = -Errno::ecanceled;
         completion.result_flags = 0;
+    }
+    if (completion.state == State::ready_to_receive && !engine_->receive(*this, completion)) {
+        return false;
     }
     const Result result = {completion.value, completion.result_flags};
     const bool is_untold = completion.callback == nullptr &&

@@ -5,6 +5,7 @@
 #include "abi_process.h"
 #include "atomic.h"
 #include "call_file.h"
+#include "call_memory.h"
 #include "call_process.h"
 #include "call_time.h"
 #include "start.h"
@@ -222,7 +223,9 @@ constinit Clock found_clock = nullptr;
 [[gnu::cold]] Clock find_clock() noexcept {
     const uptr image = find_vdso();
     Clock clock = nullptr;
-    if (image != 0) {
+    u8 resident = 0;
+    // An emulator may have taken it away and left its address (valgrind does).
+    if (image != 0 && kernel::mincore(reinterpret_cast<void*>(image), 1, &resident) == 0) {
         clock = reinterpret_cast<Clock>(
             vdso_function(reinterpret_cast<const void*>(image), clock_name));
     }
