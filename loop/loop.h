@@ -238,6 +238,8 @@ class Loop {
     void serve_waiters() noexcept;
     [[nodiscard]] u32 run_ready() noexcept;
     [[nodiscard]] bool run_callback(Completion& completion) noexcept;
+    [[nodiscard]] bool run_callback_with_care(Completion& completion) noexcept;
+    void end_activation(Completion& completion) noexcept;
     Action call(Completion& completion, Result result) noexcept;
     Action call_and_time(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;

@@ -52,7 +52,7 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
 }
 
 /// One round, which waits until `limit_ns` at most. How many callbacks ran.
-i32 Loop::round(u64 limit_ns) noexcept {
+inline i32 Loop::round(u64 limit_ns) noexcept {
     ++statistics_.rounds;
     const bool looks = ready_.empty() || callbacks_to_look_ == 0;
     if (looks) {
@@ -164,6 +164,43 @@ Action Loop::call_and_time(Completion& completion, Result result) noexcept {
 /// False: there was none to run, since the timer has been set anew, nothing was received after all,
 /// or nobody wants to know how a send has ended.
 inline bool Loop::run_callback(Completion& completion) noexcept {
+    constexpr u8 needs_care = Completion::has_successors | was_reset;
+    if (completion.callback == nullptr || options_.slow_callback_ns != 0) [[unlikely]] {
+        return run_callback_with_care(completion);
+    }
+    if (completion.state == State::ready && (completion.bits & needs_care) == 0) {
+        const Result result = {completion.value, completion.result_flags};
+        end_activation(completion);
+        if (completion.callback(*this, completion, result, completion.user) == Action::rearm) {
+            rearm(completion);
+        }
+        return true;
+    }
+    if (completion.state == State::ready_to_receive && !engine_->receive(*this, completion)) {
+        return false;
+    }
+    if (completion.state != State::ready_more || completion.kind == Kind::timer) [[unlikely]] {
+        return run_callback_with_care(completion);
+    }
+    const Result result = {completion.value, completion.result_flags};
+    completion.state = State::resuming;
+    resuming_ = &completion;
+    (void)completion.callback(*this, completion, result, completion.user);
+    resuming_ = nullptr;
+    engine_->resume(*this, completion);
+    return true;
+}
+
+/// From here on the completion is the caller's, and may be gone unless its callback asks for more.
+inline void Loop::end_activation(Completion& completion) noexcept {
+    completion.state = State::idle;
+    ++completion.generation;
+    --active_;
+    ++statistics_.completed;
+}
+
+/// The same, whatever it is.
+bool Loop::run_callback_with_care(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
         if (!completion.has(Completion::cancelled)) {
             restart_timer(completion);
@@ -187,14 +224,10 @@ inline bool Loop::run_callback(Completion& completion) noexcept {
         resume(completion);
         return true;
     }
-    completion.state = State::idle;
-    ++completion.generation;
-    --active_;
-    ++statistics_.completed;
+    end_activation(completion);
     if (completion.has(Completion::has_successors)) {
         start_successors(completion, result.ok());
     }
-    // From here on the completion is the caller's, and may be gone unless it asks for more.
     if (call(completion, result) == Action::rearm) {
         rearm(completion);
     }
