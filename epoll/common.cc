@@ -5,7 +5,7 @@
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
 #include "../syscall/call_socket.h"
-#include "kinds.h"
+#include "events.h"
 #include "poller.h"
 
 namespace oxbow {

@@ -6,7 +6,7 @@
 #include "../loop/loop.h"
 #include "../loop/perform.h"
 #include "engine.h"
-#include "kinds.h"
+#include "events.h"
 
 namespace oxbow {
 

@@ -30,7 +30,9 @@ namespace oxbow::op {
 using arguments::Splice;
 
 namespace detail {
+using ::oxbow::detail::need_messages;
 using ::oxbow::detail::need_paths;
+using ::oxbow::detail::need_processes;
 using ::oxbow::detail::need_transfers;
 using ::oxbow::detail::need_wait_thread;
 
@@ -212,8 +214,10 @@ struct PeerAddress {
 
 /// Receives with address and control messages, as recvmsg(2). An empty datagram is 0 bytes and not
 /// eof().
+template <class Caller = void>
 [[nodiscard]] inline Operation recvmsg(i32 fd, abi::MessageHeader* message,
                                        u32 flags = 0) noexcept {
+    detail::need_messages<Caller>();
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::recvmsg_all : Kind::recvmsg, fd);
     operation.arguments.receive_message = {message, all ? flags & ~abi::msg_flag::waitall : flags};
@@ -222,9 +226,11 @@ struct PeerAddress {
 
 /// As recvmsg, until all of its vectors are full. Address and control messages are the first
 /// part's.
+template <class Caller = void>
 [[nodiscard]] inline Operation recvmsg_all(i32 fd, abi::MessageHeader* message,
                                            u32 flags = 0) noexcept {
-    Operation operation = recvmsg(fd, message, flags);
+    detail::need_messages<Caller>();
+    Operation operation = recvmsg<Caller>(fd, message, flags);
     operation.kind = Kind::recvmsg_all;
     return operation;
 }
@@ -233,8 +239,10 @@ struct PeerAddress {
 /// address, control messages and payload lie. Of `message` only name_bytes and control_bytes count,
 /// as the room to keep for them; its vectors may be set to none. -EMSGSIZE: a buffer is smaller
 /// than that room.
+template <class Caller = void>
 [[nodiscard]] inline Operation
 recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 flags = 0) noexcept {
+    detail::need_messages<Caller>();
     Operation operation = detail::make(Kind::recvmsg_multishot, fd);
     operation.arguments.managed = {&pool, message, flags};
     return operation;
@@ -283,8 +291,10 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 }
 
 /// Sends with address and control messages, as sendmsg(2).
+template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg(i32 fd, const abi::MessageHeader* message,
                                        u32 flags = 0) noexcept {
+    detail::need_messages<Caller>();
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::sendmsg_all : Kind::sendmsg, fd);
     operation.arguments.send_message = {message, all ? flags & ~abi::msg_flag::waitall : flags};
@@ -292,17 +302,21 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 }
 
 /// As sendmsg, until all of its vectors are sent. Control messages go with the first part.
+template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg_all(i32 fd, const abi::MessageHeader* message,
                                            u32 flags = 0) noexcept {
-    Operation operation = sendmsg(fd, message, flags);
+    detail::need_messages<Caller>();
+    Operation operation = sendmsg<Caller>(fd, message, flags);
     operation.kind = Kind::sendmsg_all;
     return operation;
 }
 
 /// As send_zero_copy, with sendmsg. io_uring, 6.1.
+template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg_zero_copy(i32 fd, const abi::MessageHeader* message,
                                                  u32 flags = 0) noexcept {
-    Operation operation = sendmsg(fd, message, flags);
+    detail::need_messages<Caller>();
+    Operation operation = sendmsg<Caller>(fd, message, flags);
     operation.kind = Kind::sendmsg_zero_copy;
     return operation;
 }
@@ -703,8 +717,10 @@ template <class Caller = void>
 }
 
 /// Wakes up to `count` waiters, threads and operations alike; ends with how many.
+template <class Caller = void>
 [[nodiscard]] inline Operation futex_wake(const u32* word, u32 count,
                                           bool shared = false) noexcept {
+    detail::need_processes<Caller>();
     Operation operation = detail::make(Kind::futex_wake, -1);
     operation.arguments.futex_wake = {word, count, shared};
     return operation;

@@ -347,6 +347,12 @@ struct Operation {
            kind == Kind::read_multishot;
 }
 
+/// Whether it moves messages with addresses, control data and vectors.
+[[nodiscard]] constexpr bool is_message(Kind kind) noexcept {
+    return (kind >= Kind::recvmsg && kind <= Kind::recvmsg_multishot) ||
+           (kind >= Kind::sendmsg && kind <= Kind::sendmsg_zero_copy);
+}
+
 /// Whether it goes on after a short transfer.
 [[nodiscard]] constexpr bool transfers_all(Kind kind) noexcept {
     return kind == Kind::recv_all || kind == Kind::recvmsg_all || kind == Kind::send_all ||

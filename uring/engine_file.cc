@@ -131,13 +131,38 @@ void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
     }
 }
 
+void prepare_pipe(abi::Sqe& sqe, const Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    switch (completion.kind) {
+    case Kind::splice:
+        prep::splice(sqe, {.from_fd = a.splice.splice->from_fd,
+                           .from_offset = a.splice.splice->from_offset,
+                           .to_fd = a.splice.splice->to_fd,
+                           .to_offset = a.splice.splice->to_offset,
+                           .bytes = a.splice.splice->bytes,
+                           .flags = a.splice.splice->flags});
+        return;
+    case Kind::tee:
+        prep::tee(sqe, {.from_fd = a.splice.splice->from_fd,
+                        .to_fd = a.splice.splice->to_fd,
+                        .bytes = a.splice.splice->bytes,
+                        .flags = a.splice.splice->flags});
+        return;
+    default:
+        prep::pipe(sqe, a.pipe.fds, a.pipe.flags);
+        return;
+    }
+}
+
 void prepare_any(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     if (is_transfer(completion.kind)) {
         prepare_transfer(state, sqe, completion);
     } else if (completion.kind < Kind::renameat) {
         prepare_file(sqe, completion);
-    } else {
+    } else if (completion.kind < Kind::splice) {
         prepare_path(sqe, completion);
+    } else {
+        prepare_pipe(sqe, completion);
     }
 }
 

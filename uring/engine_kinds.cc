@@ -88,9 +88,16 @@ const KindInfo& info_of(Kind kind) noexcept {
     return kinds[static_cast<u32>(kind)];
 }
 
+bool is_linked(Kind kind) noexcept {
+    return is_message(kind)        ? &message_part != nullptr
+           : is_of_files(kind)     ? &file_part != nullptr
+           : is_of_processes(kind) ? &process_part != nullptr
+                                   : true;
+}
+
 bool is_native(const State& state, const Completion& completion) noexcept {
     const Kind kind = completion.kind;
-    if (!state.features.has(info_of(kind).opcode) || (is_of_files(kind) && &file_part == nullptr)) {
+    if (!state.features.has(info_of(kind).opcode)) {
         return false;
     }
     switch (kind) {

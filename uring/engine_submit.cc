@@ -1,9 +1,7 @@
 // From operations to entries of the submission queue.
 #include "../loop/perform.h"
 #include "../syscall/abi_epoll.h"
-#include "../syscall/abi_signal.h"
 #include "../syscall/call_file.h"
-#include "../syscall/call_process.h"
 #include "engine_state.h"
 #include "prep.h"
 
@@ -12,25 +10,6 @@ namespace oxbow::uring_engine {
 namespace {
 
 using arguments::Any;
-
-/// What is left of a vector behind its first `done` bytes: the rest of one piece.
-struct Rest {
-    void* data;
-    u32 bytes;
-    bool is_last;
-};
-[[nodiscard]] Rest rest_of(const abi::MessageHeader& message, u64 done) noexcept {
-    usize at = 0;
-    while (at + 1 < message.vector_count && done >= message.vectors[at].bytes) {
-        done -= message.vectors[at].bytes;
-        ++at;
-    }
-    const abi::IoVec& piece = message.vectors[at];
-    const usize left = piece.bytes - static_cast<usize>(done);
-    return {static_cast<u8*>(piece.base) + done,
-            left < 0x7ffff000u ? static_cast<u32>(left) : 0x7ffff000u,
-            at + 1 == message.vector_count};
-}
 
 void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
@@ -49,21 +28,6 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
     case Kind::recv_multishot:
         prep::recv_multishot(sqe, fd, a.managed.pool->group, {.flags = a.managed.flags});
         return;
-    case Kind::recvmsg_multishot:
-        a.managed.message->vector_count = 0; // -EINVAL else: the buffer is the one piece there is
-        prep::recvmsg_multishot(sqe, fd, a.managed.message, a.managed.pool->group,
-                                {.flags = a.managed.flags});
-        return;
-    case Kind::recvmsg_all:
-        if (done != 0) {
-            const Rest rest = rest_of(*a.receive_message.message, done);
-            prep::recv(sqe, fd, rest.data, rest.bytes, {.flags = a.receive_message.flags});
-            return;
-        }
-        [[fallthrough]];
-    case Kind::recvmsg:
-        prep::recvmsg(sqe, fd, a.receive_message.message, {.flags = a.receive_message.flags});
-        return;
     case Kind::read_multishot:
         if (state.features.has(abi::Opcode::read_multishot)) {
             prep::read_multishot(sqe, fd, a.managed.pool->group);
@@ -77,11 +41,6 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
     }
 }
 
-/// What every send asks for besides. dontwait, because a send that finds no room and that the ring
-/// makes again by itself may be empty the second time: up to Linux 6.18 it does not take back what
-/// the first attempt has copied of the message (AF_UNIX datagrams, unix_dgram_sendmsg).
-constexpr u32 send_flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
-
 void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -93,31 +52,11 @@ void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noe
             return;
         }
         [[fallthrough]];
-    case Kind::send:
-    case Kind::send_all:
+    default: // send, send_all
         prep::send(sqe, fd, static_cast<const u8*>(a.send.data) + done, a.send.bytes - done,
                    {.flags = a.send.message_flags() | send_flags});
         return;
-    case Kind::sendmsg_zero_copy:
-        if (state.features.has(abi::Opcode::sendmsg_zc)) {
-            prep::sendmsg_zc(sqe, fd, a.send_message.message,
-                             {.flags = a.send_message.flags | send_flags});
-            return;
-        }
-        break;
-    case Kind::sendmsg_all:
-        if (done != 0) {
-            const Rest rest = rest_of(*a.send_message.message, done);
-            const u32 more = rest.is_last ? 0 : abi::msg_flag::more;
-            prep::send(sqe, fd, rest.data, rest.bytes,
-                       {.flags = a.send_message.flags | send_flags | more});
-            return;
-        }
-        break;
-    default:
-        break;
     }
-    prep::sendmsg(sqe, fd, a.send_message.message, {.flags = a.send_message.flags | send_flags});
 }
 
 void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
@@ -166,79 +105,12 @@ void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) n
     return (events & abi::poll_event::pri) != 0 ? events | abi::poll_event::rdband : events;
 }
 
-/// Since 6.16 a process gets a table of futexes of its own with its first thread, and who waits in
-/// the table of all is not found any more. A single thread could not wait; a ring can. So the
-/// process gets its table before.
-void keep_futexes(State& state) noexcept {
-    constexpr long slots = 64;
-    if (!state.keeps_futexes) {
-        state.keeps_futexes = true;
-        if (kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::get_slots) == 0) {
-            // A refusal cannot be helped.
-            (void)kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::set_slots, slots);
-        }
-    }
-}
-
-void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    switch (completion.kind) {
-    case Kind::close:
-        prep::close(sqe, fd);
-        return;
-    case Kind::poll:
-        prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
-        return;
-    case Kind::poll_multishot:
-        if (state.features.poll_multishot) {
-            prep::poll_multishot(sqe, fd, events_of_poll(a.poll.events));
-        } else {
-            prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
-        }
-        return;
-    case Kind::splice:
-        prep::splice(sqe, {.from_fd = a.splice.splice->from_fd,
-                           .from_offset = a.splice.splice->from_offset,
-                           .to_fd = a.splice.splice->to_fd,
-                           .to_offset = a.splice.splice->to_offset,
-                           .bytes = a.splice.splice->bytes,
-                           .flags = a.splice.splice->flags});
-        return;
-    case Kind::tee:
-        prep::tee(sqe, {.from_fd = a.splice.splice->from_fd,
-                        .to_fd = a.splice.splice->to_fd,
-                        .bytes = a.splice.splice->bytes,
-                        .flags = a.splice.splice->flags});
-        return;
-    case Kind::pipe:
-        prep::pipe(sqe, a.pipe.fds, a.pipe.flags);
-        return;
-    case Kind::waitid:
-        prep::waitid(sqe, {.kind = a.wait.which,
-                           .id = a.wait.id,
-                           .options = a.wait.options,
-                           .info = a.wait.info});
-        return;
-    case Kind::futex_wait:
-        keep_futexes(state);
-        prep::futex_wait(
-            sqe, a.futex_wait.word,
-            {.value = a.futex_wait.expected,
-             .flags = abi::futex2_flag::size_u32 |
-                      (a.futex_wait.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
-        return;
-    case Kind::futex_waitv:
-        keep_futexes(state);
-        prep::futex_waitv(sqe, a.futex_wait_many.waiters, a.futex_wait_many.count);
-        return;
-    default:
-        prep::futex_wake(
-            sqe, a.futex_wake.word,
-            {.count = a.futex_wake.count,
-             .flags = abi::futex2_flag::size_u32 |
-                      (a.futex_wake.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
-        return;
+void prepare_poll(const State& state, abi::Sqe& sqe, const Completion& completion) noexcept {
+    const u32 events = events_of_poll(completion.arguments.poll.events);
+    if (completion.kind == Kind::poll_multishot && state.features.poll_multishot) {
+        prep::poll_multishot(sqe, completion.fd, events);
+    } else {
+        prep::poll_add(sqe, completion.fd, events);
     }
 }
 
@@ -246,22 +118,6 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
 [[nodiscard]] u32 poll_events_of(const Completion& completion) noexcept {
     const u32 events = info_of(completion.kind).poll_events;
     return events != 0 ? events : abi::poll_event::in; // waitid's descriptor
-}
-
-void enlist(Loop& loop, Completion& completion) noexcept {
-    completion.state = oxbow::State::engine;
-    list_of(loop, completion).push(completion);
-}
-
-/// A descriptor for the process that waitid waits for. False: there can be none.
-[[nodiscard]] bool open_process(Completion& completion) noexcept {
-    const arguments::Wait& wait = completion.arguments.wait;
-    if (wait.which != abi::wait_for::pid || (wait.options & abi::wait_option::exited) == 0 ||
-        (wait.options & (abi::wait_option::stopped | abi::wait_option::continued)) != 0) {
-        return false;
-    }
-    completion.fd = kernel::pidfd_open(wait.id, 0);
-    return completion.fd >= 0;
 }
 
 /// Does what the ring cannot do.
@@ -278,24 +134,9 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
             submit_poll(loop, completion);
         }
         return;
-    case Fallback::waitid: {
-        // Asked first: a process that is no child of ours (-ECHILD) has a descriptor, too, and the
-        // poll of that one would wait for nothing that comes.
-        ++loop.counters().syscalls;
-        const i32 value = perform(completion, Patience::none);
-        if (value != -Errno::eagain) {
-            loop.finish(completion, value);
-            return;
-        }
-        if (open_process(completion)) {
-            enlist(loop, completion);
-            submit_poll(loop, completion);
-            return;
-        }
-        completion.fd = -1;
-        loop.perform_on_worker(completion);
+    case Fallback::waitid:
+        process_part.wait_for_child(loop, completion);
         return;
-    }
     default:
         loop.perform_on_worker(completion);
         return;
@@ -364,17 +205,28 @@ void queue(Loop& loop, Completion& completion) noexcept {
 
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Kind kind = completion.kind;
-    if (is_send(kind)) {
+    if (is_message(kind)) {
+        message_part.prepare(state, sqe, completion);
+    } else if (is_of_files(kind)) {
+        file_part.prepare(state, sqe, completion);
+    } else if (is_of_processes(kind)) {
+        process_part.prepare(state, sqe, completion);
+    } else if (is_send(kind)) {
         prepare_send(state, sqe, completion);
-    } else if ((kind >= Kind::recv && kind <= Kind::recvmsg_multishot) || is_managed(kind)) {
+    } else if ((kind >= Kind::recv && kind <= Kind::recv_multishot) || is_managed(kind)) {
         prepare_receive(state, sqe, completion);
     } else if (kind >= Kind::socket && kind <= Kind::accept_multishot) {
         prepare_socket(state, sqe, completion);
-    } else if (is_of_files(kind)) {
-        file_part.prepare(state, sqe, completion);
+    } else if (kind == Kind::close) {
+        prep::close(sqe, completion.fd);
     } else {
-        prepare_rest(state, sqe, completion);
+        prepare_poll(state, sqe, completion);
     }
+}
+
+void enlist(Loop& loop, Completion& completion) noexcept {
+    completion.state = oxbow::State::engine;
+    list_of(loop, completion).push(completion);
 }
 
 bool has_room(Loop& loop) noexcept {
@@ -424,7 +276,7 @@ void submit(Loop& loop, Completion& completion) noexcept {
         }
         return;
     }
-    if (kind >= Kind::recv && kind <= Kind::sendmsg_zero_copy &&
+    if (kind >= Kind::recv && kind <= Kind::sendmsg_zero_copy && !is_message(kind) &&
         is_native(state_of(loop), completion)) {
         enlist(loop, completion); // of what sockets do, nothing has to be looked at before
         queue(loop, completion);
@@ -448,6 +300,10 @@ void begin(Loop& loop, Completion& completion) noexcept {
     if (writes_nothing(completion)) {
         // Which never waits, whatever the descriptor says of itself.
         loop.finish(completion, perform(completion, Patience::ready));
+        return;
+    }
+    if (!is_linked(completion.kind)) {
+        loop.finish(completion, -Errno::eopnotsupp);
         return;
     }
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {

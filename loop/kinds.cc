@@ -117,8 +117,11 @@ constexpr KindTable make_table() noexcept {
     return table;
 }
 
-/// The flags of the call, such as abi::msg_flag.
-[[nodiscard]] inline u32 flags_of(const Completion& operation) noexcept {
+} // namespace
+
+constinit const KindTable kind_table = make_table();
+
+u32 flags_of(const Completion& operation) noexcept {
     const u32 at = info_of(operation).flags_at;
     u32 flags = 0;
     if (at != 0) {
@@ -128,10 +131,6 @@ constexpr KindTable make_table() noexcept {
     return flags;
 }
 
-} // namespace
-
-constinit const KindTable kind_table = make_table();
-
 bool asks_not_to_wait(const Completion& operation) noexcept {
     if (operation.kind == Kind::splice || operation.kind == Kind::tee) {
         return (operation.arguments.splice.splice->flags & abi::splice_flag::nonblock) != 0;
@@ -139,28 +138,6 @@ bool asks_not_to_wait(const Completion& operation) noexcept {
     const u32 flag =
         info_of(operation).on_files != 0 ? abi::rw_flag::nowait : abi::msg_flag::dontwait;
     return (flags_of(operation) & flag) != 0;
-}
-
-bool stands_aside(const Completion& operation) noexcept {
-    const KindInfo info = info_of(operation);
-    return info.way == static_cast<u8>(Way::poll) ||
-           (info.way == static_cast<u8>(Way::input) && info.on_files == 0 &&
-            (flags_of(operation) & (abi::msg_flag::oob | abi::msg_flag::error_queue)) != 0);
-}
-
-u16 events_of(const Completion& operation) noexcept {
-    namespace event = abi::poll_event;
-    const KindInfo info = info_of(operation);
-    if (info.way == static_cast<u8>(Way::output)) {
-        return event::out;
-    }
-    if (info.way == static_cast<u8>(Way::poll)) {
-        constexpr u32 all = event::in | event::pri | event::out | event::rdnorm | event::rdband |
-                            event::wrnorm | event::wrband | event::msg | event::rdhup;
-        return static_cast<u16>(operation.arguments.poll.events & all);
-    }
-    const bool urgent = info.on_files == 0 && (flags_of(operation) & abi::msg_flag::oob) != 0;
-    return urgent ? event::pri : event::in | event::rdhup;
 }
 
 } // namespace oxbow
