@@ -106,9 +106,11 @@ template <class Function>
     }
 }
 
-template <auto method>
+// `Object` follows from the method, and is a parameter nevertheless: with the method alone, g++ 12
+// takes two classes of one name, each of an unnamed namespace of its own file, for one, and the
+// linker keeps only the callback of the first.
+template <class Object, auto method>
 inline Action call_method(Loop& loop, Completion& completion, Result result, void* user) noexcept {
-    using Object = typename MemberOf<decltype(method)>::Object;
     Object& object = *static_cast<Object*>(user);
     if constexpr (requires { (object.*method)(loop, completion, result); }) {
         return action_of([&]() noexcept { return (object.*method)(loop, completion, result); });
@@ -126,7 +128,8 @@ inline Action call_method(Loop& loop, Completion& completion, Result result, voi
 template <auto method>
 [[nodiscard]] inline Handler
 on(typename detail::MemberOf<decltype(method)>::Object& object) noexcept {
-    return {&detail::call_method<method>, &object};
+    using Object = typename detail::MemberOf<decltype(method)>::Object;
+    return {&detail::call_method<Object, method>, &object};
 }
 
 } // namespace oxbow

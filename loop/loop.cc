@@ -260,6 +260,23 @@ void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
     timer.set(was_reset);
 }
 
+bool Loop::stop_timer(Completion& timer) noexcept {
+    OXBOW_CHECK(timer.kind == Kind::timer || timer.idle(), "Loop::stop_timer of something else");
+    check_owner();
+    if (timer.state != State::timing) {
+        if (timer.state == State::ready && timer.has(was_reset)) {
+            timer.set(Completion::cancelled); // else it would go on from there
+        }
+        return false;
+    }
+    deadlines_.remove(timer.deadline);
+    end_activation(timer);
+    if (timer.has(Completion::has_successors)) {
+        start_successors(timer, false);
+    }
+    return true;
+}
+
 /// At the time that Loop::reset_timer has set.
 void Loop::restart_timer(Completion& completion) noexcept {
     completion.clear(was_reset);

@@ -54,6 +54,12 @@ class Loop {
     /// time, even where that has passed and its callback is still to come.
     void reset_timer(Completion& timer, u64 duration_ns) noexcept;
 
+    /// Takes a timer back: it is idle then, and its callback does not run. For what is started far
+    /// more often than it fires, this is cheaper than cancel(). What is chained behind it ends with
+    /// -ECANCELED. False: there is no taking back, since it is idle, or its time has come and its
+    /// callback is still to come or runs (of a periodic one, cancel() ends it then).
+    [[nodiscard]] bool stop_timer(Completion& timer) noexcept;
+
     /// From any thread or signal handler: runs the handler's callback in the loop's thread, with a
     /// result of 0. `completion` must be idle.
     void post(Completion& completion, Handler handler) noexcept;
@@ -239,7 +245,14 @@ class Loop {
     [[nodiscard]] u32 run_ready() noexcept;
     [[nodiscard]] bool run_callback(Completion& completion) noexcept;
     [[nodiscard]] bool run_callback_with_care(Completion& completion) noexcept;
-    void end_activation(Completion& completion) noexcept;
+    /// From here on the completion is the caller's, and may be gone unless its callback asks for
+    /// more.
+    void end_activation(Completion& completion) noexcept {
+        completion.state = State::idle;
+        ++completion.generation;
+        --active_;
+        ++statistics_.completed;
+    }
     Action call(Completion& completion, Result result) noexcept;
     Action call_and_time(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;

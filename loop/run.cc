@@ -191,14 +191,6 @@ inline bool Loop::run_callback(Completion& completion) noexcept {
     return true;
 }
 
-/// From here on the completion is the caller's, and may be gone unless its callback asks for more.
-inline void Loop::end_activation(Completion& completion) noexcept {
-    completion.state = State::idle;
-    ++completion.generation;
-    --active_;
-    ++statistics_.completed;
-}
-
 /// The same, whatever it is.
 bool Loop::run_callback_with_care(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {

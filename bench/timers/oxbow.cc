@@ -1,4 +1,4 @@
-// op::timer, Loop::cancel and Loop::reset_timer.
+// op::timer, Loop::stop_timer and Loop::reset_timer.
 #include "../oxbow.h"
 #include "timers.h"
 
@@ -15,11 +15,11 @@ class Subject {
     void start(long timer, bench::i64 delay_ns) {
         loop_.submit(timers_[timer], op::timer(static_cast<u64>(delay_ns)), fired);
     }
-    /// Its callback, which tells of the end, comes in the next round.
     void start_and_stop(bench::i64 delay_ns) {
-        Completion& timer = spare_[spare_used_++ % bench::steps_at_once];
-        loop_.submit(timer, op::timer(static_cast<u64>(delay_ns)), fired);
-        loop_.cancel(timer);
+        loop_.submit(spare_, op::timer(static_cast<u64>(delay_ns)), fired);
+        if (!loop_.stop_timer(spare_)) {
+            bench::fail("a timer that waits was not stopped", 0);
+        }
     }
     void reset(long timer, bench::i64 delay_ns) {
         loop_.reset_timer(timers_[timer], static_cast<u64>(delay_ns));
@@ -45,8 +45,7 @@ class Subject {
 
     Loop loop_;
     Completion* timers_;
-    u32 spare_used_ = 0;
-    Completion spare_[bench::steps_at_once];
+    Completion spare_;
     Completion call_;
     const std::function<void()>* work_ = nullptr;
 };

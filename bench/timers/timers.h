@@ -38,9 +38,9 @@ inline constexpr long steps_at_once = 64;
 inline long timers_fired = 0;
 
 /// `Subject`: made of (how many timers, Parameters). start and reset take a timer's index and
-/// nanoseconds from now; start_and_stop has timers besides, steps_at_once if it likes. call(work)
-/// runs work() in a callback and returns when that has returned; run() returns when no timer is
-/// left, and each callback of one adds to timers_fired.
+/// nanoseconds from now; start_and_stop has a timer besides. call(work) runs work() in a callback
+/// and returns when that has returned; run() returns when no timer is left, and each callback of
+/// one adds to timers_fired.
 template <class Subject>
 class TimerWork {
   public:
