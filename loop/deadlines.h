@@ -104,16 +104,21 @@ class Deadlines {
     /// Disarms every node whose deadline is `now_ns` or before and calls `visit(node)` for it, in
     /// the order of deadlines, and of insertion where they are equal. Returns how many there were.
     /// A visit may insert, remove and reset any node; one that it arms is not visited before the
-    /// next call. Time must not run backwards from call to call.
+    /// next call. Time must not run backwards from call to call. After `visits_max` of them the
+    /// rest is left to the next call, which visits it first.
     ///
     /// Also to be called once before the first insert, if the clock does not start near 0: it is
     /// the only way that this learns of the time, and what lies far ahead is dealt out more often.
     template <class Visit>
-    u32 expire(u64 now_ns, Visit&& visit) noexcept {
+    u32 expire(u64 now_ns, Visit&& visit, u32 visits_max = ~0u) noexcept {
         OXBOW_CHECK(!expiring_, "Deadlines::expire inside of a visit");
         u32 visited = 0;
         begin(now_ns);
-        while (DeadlineNode* const node = take()) {
+        while (visited < visits_max) {
+            DeadlineNode* const node = take();
+            if (node == nullptr) {
+                break;
+            }
             visit(*node);
             ++visited;
         }
@@ -240,7 +245,7 @@ class Deadlines {
     void end() noexcept {
         expiring_ = false;
         floor_tick_ = base_tick_;
-        if ((occupied_[levels] & due_or_held) != 0) {
+        if ((occupied_[levels] & (u64{1} << held % level_slots)) != 0) {
             release_held();
         }
     }

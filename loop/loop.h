@@ -239,6 +239,8 @@ class Loop {
 
     // run.cc
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
+    void end_run() noexcept;
+    void date_deadlines() noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
     void serve_waiters() noexcept;

@@ -27,8 +27,7 @@ i32 Loop::run_for(u64 duration_ns) noexcept {
             break;
         }
     }
-    running_ = false;
-    stopped_ = false;
+    end_run();
     return result < 0 ? result : static_cast<i32>(callbacks);
 }
 
@@ -46,9 +45,21 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
         result = round(limit_ns);
         callbacks += result > 0 ? static_cast<u32>(result) : 0;
     } while (result >= 0 && mode != Run::no_wait && (mode != Run::once || callbacks == 0));
+    end_run();
+    return result < 0 ? result : static_cast<i32>(callbacks);
+}
+
+void Loop::end_run() noexcept {
+    date_deadlines(); // of the last callbacks: nobody knows when the next run comes
     running_ = false;
     stopped_ = false;
-    return result < 0 ? result : static_cast<i32>(callbacks);
+}
+
+/// Gives what has been started in callbacks, as a duration, its point in time.
+inline void Loop::date_deadlines() noexcept {
+    if (deadlines_.has_undated()) {
+        deadlines_.date(update_now());
+    }
 }
 
 /// One round, which waits until `limit_ns` at most. How many callbacks ran.
@@ -88,9 +99,7 @@ inline i32 Loop::wait(u64 limit_ns) noexcept {
     }
     u64 deadline_ns = ready_.empty() ? limit_ns : 0;
     if (!deadlines_.empty()) {
-        if (deadlines_.has_undated()) {
-            deadlines_.date(update_now());
-        }
+        date_deadlines();
         const u64 timer_ns = deadline_ns != 0 ? deadlines_.next_deadline_ns() : 0;
         deadline_ns = deadline_ns < timer_ns ? deadline_ns : timer_ns;
     }
@@ -108,8 +117,10 @@ inline i32 Loop::wait(u64 limit_ns) noexcept {
     return result;
 }
 
+/// Of a crowd that is due, no more than callbacks run between two looks, and these soon: by the
+/// time that a million had been collected, the first would be in no cache any more.
 void Loop::expire_deadlines() noexcept {
-    (void)deadlines_.expire(now_ns(), [this](DeadlineNode& node) noexcept {
+    const auto expire = [this](DeadlineNode& node) noexcept {
         Completion& completion = completion_of(node);
         if (completion.state != State::timing) {
             // The operation ends as its engine says; finish() turns -ECANCELED into -ETIME.
@@ -123,7 +134,8 @@ void Loop::expire_deadlines() noexcept {
         } else {
             finish(completion, static_cast<i32>(periods));
         }
-    });
+    };
+    (void)deadlines_.expire(now_ns(), expire, callbacks_between_looks);
 }
 
 inline u32 Loop::run_ready() noexcept {

@@ -124,10 +124,11 @@ struct SelfStopping {
 LOOP_TEST(loop_time_stop_of_a_periodic_one) {
     Logged periodic;
     submit(loop, periodic, op::timer_every(1 * ms));
-    run_until(loop, [&]() noexcept { return periodic.count == 2; });
+    run_until(loop, [&]() noexcept { return periodic.count >= 2; });
+    const u32 count = periodic.count;
     CHECK(loop.stop_timer(periodic.completion));
     CHECK_EQ(loop.run(), 0);
-    CHECK_EQ(periodic.count, 2u);
+    CHECK_EQ(periodic.count, count);
 
     SelfStopping self;
     Completion completion;

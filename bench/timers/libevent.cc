@@ -31,7 +31,8 @@ class Subject {
     void call(const std::function<void()>& work) {
         work_ = &work;
         event_active(&call_, EV_READ, 0);
-        event_base_loop(base_, EVLOOP_NONBLOCK);
+        event_base_loop(base_,
+                        EVLOOP_NONBLOCK | EVLOOP_ONCE); // else again, as long as some are due
     }
     void run() { event_base_dispatch(base_); }
 
