@@ -95,18 +95,19 @@ SERVER_TOOLS = ("start_up", "idle")
 
 CASES = [
     Case("nop", {"batch": [1, 32, 256]}, count=400000, instructions=25600),
-    Case("loop-nop", {"outstanding": [1, 32]}, count=2000000, instructions=64000,
+    Case("loop-nop", {"outstanding": [1, 32]}, count=2000000, instructions=16000,
          counts=(({"outstanding": 1}, 500000),)),
-    Case("timers", {"work": ["late", "live", "pair", "reset"]}, count=1000000, instructions=50000,
-         counted_at={"work": "pair"}),
-    Case("ping-pong", {}, count=50000, instructions=4000),
-    Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=60000,
-         tools=("load",), counts=(({"connections": 1}, 20000),)),
+    Case("timers", {"work": ["late", "live", "pair", "reset"]}, count=1000000, instructions=20000,
+         counted_at={"work": "pair"}, not_quick=({"work": "live"},)),
+    Case("ping-pong", {}, count=50000, instructions=2000),
+    Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=30000,
+         tools=("load",), counts=(({"connections": 1}, 10000),),
+         not_quick=({"connections": 1000}, {"load_cpu": 1})),
     Case("latency", {"connections": [64], "bytes": [64]}, count=40000, quantity="p99_ns", programs="echo",
          tools=("load",), fixed={"load_cpu": 1}, busy=0.5, also=("p50_ns", "p999_ns", "max_ns", "cpu_ns", "rate")),
     Case("features", {"feature": ["none", "deadline", "pool", "multishot", "told-sends", "chain", "callback-times",
                                   "registered"]},
-         count=20000, instructions=4000, base={"feature": "none"}),
+         count=20000, instructions=1000, base={"feature": "none"}),
     Case("flags", {"work": ["ping-pong", "echo"],
                    "without": ["none", "submit_all", "taskrun_flag", "no_sqarray", "defer_taskrun", "defer_for_coop",
                                "single_issuer", "registered_ring", "multishot", "buffer_ring", "skip_success",
@@ -132,11 +133,13 @@ CASES = [
     Case("size", {}, count=1, quantity="bytes", programs="server", tools=SERVER_TOOLS),
     # Requests in a second, of a loop and its load on each processor. The load needs about as much time as the
     # server; `share` is the server's, so what two loops can have of two processors is twice what one has of one.
-    Case("scale", {"loops": [1, 2]}, count=60000, quantity="ns", programs="echo", tools=("load",),
+    Case("scale", {"loops": [1, 2]}, count=60000, quick=10, quantity="ns", programs="echo", tools=("load",),
          fixed={"connections": 64, "bytes": 64}, also=("cpu_ns", "share"), base={"loops": 1}),
-    Case("scale", {"connections": [64, 1, 1000, 10000, 50000]}, count=100000, programs="echo",
+    Case("scale", {"connections": [64, 1, 1000, 10000, 50000]}, count=100000, quick=20,
+         programs="echo",
          tools=("load",), fixed={"bytes": 64}, base={"connections": 64}, rounds_max=3,
-         counts=(({"connections": 1}, 20000),), not_quick=({"connections": 10000}, {"connections": 50000}),
+         counts=(({"connections": 1}, 20000),),
+         not_quick=({"connections": 1000}, {"connections": 10000}, {"connections": 50000}),
          only=("oxbow-uring", "oxbow-epoll", "raw-uring", "raw-epoll", "libuv", "asio-epoll")),
 ]
 

@@ -70,8 +70,13 @@ def run_in_turn(case, plans, rounds):
     return [plan for plan in plans if plan.parameters not in left_out]
 
 
-def row_of(case, plan):
-    """The medians of a plan's runs, and what is counted in further ones."""
+def counted(case, given):
+    """For counts of system calls, which need no long run."""
+    return given if case.through else {**given, "count": max(given["count"] // 4, min(given["count"], 1000))}
+
+
+def row_of(case, plan, options):
+    """The medians of a plan's runs, and what is counted in further ones; in a quick run only what has a pin."""
     row = {"case": case.name, "who": plan.subject.who, **plan.parameters}
     for key in dict.fromkeys([*plan.runs[0], case.quantity, *case.also]):
         known = [run[key] for run in plan.runs if key in run]
@@ -82,9 +87,10 @@ def row_of(case, plan):
     row["min"] = min(compared, default=None)
     row["max"] = max(compared, default=None)
     row["instructions"] = None
-    if case.instructions and shutil.which("valgrind") and case.is_counted(plan.parameters):
+    is_counted = case.instructions and case.is_counted(plan.parameters)
+    if is_counted and shutil.which("valgrind") and (not options.quick or any(pin.matches(row) for pin in PINS)):
         row["instructions"] = round(plan.subject.instructions(plan.given, case.instructions), 1)
-    row["syscalls"] = plan.subject.figures({**plan.given, "syscalls": 1}).get("syscalls")
+    row["syscalls"] = plan.subject.figures({**counted(case, plan.given), "syscalls": 1}).get("syscalls")
     return row
 
 
@@ -94,7 +100,7 @@ def measure(case, group, subjects, options):
     plans = run_in_turn(case, plans, min(options.rounds, case.rounds_max or options.rounds))
     rows = []
     for parameters in group:
-        beside = [row_of(case, plan) for plan in plans if plan.parameters == parameters]
+        beside = [row_of(case, plan, options) for plan in plans if plan.parameters == parameters]
         add_ratios(beside, case.quantity)
         add_ratios_of_case(beside, case)
         rows += beside
@@ -187,11 +193,11 @@ def options_of_command():
     arguments.add_argument("--case", default="", help=f"one of {', '.join(NAMES)}")
     arguments.add_argument("--format", choices=["table", "json"], default="table")
     arguments.add_argument("--quick", action="store_true", help="fewer rounds of shorter runs")
-    arguments.add_argument("--rounds", type=int, default=0, help="how often each subject runs (7, or quick 3)")
+    arguments.add_argument("--rounds", type=int, default=0, help="how often each subject runs (7, or quick 2)")
     arguments.add_argument("--check-instructions", action="store_true",
                            help="exit status 1 where there are more instructions than the pins of cases.py allow")
     options = arguments.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.rounds = options.rounds or (2 if options.quick else 7)
     return options
 
 

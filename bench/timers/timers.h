@@ -1,6 +1,6 @@
 // Timers of a loop, as a user starts and stops them. `work` is one of
 //
-//   late    start `count` timers, uniform over a second; when all are due, run them
+//   late    start `count` timers, uniform over a quarter of a second; when all are due, run them
 //   live    the same over a second and a half, and run them as they become due
 //   pair    start one and stop it, while a thousand others wait
 //   reset   give a random one of a hundred thousand a new time
@@ -48,8 +48,8 @@ class TimerWork {
         : subject_(subject), meter_(meter), timers_(timers), count_(count) {}
 
     void late() {
-        start_all(999);
-        const i64 due = clock_ns(CLOCK_MONOTONIC) + 1002 * ms;
+        start_all(249);
+        const i64 due = clock_ns(CLOCK_MONOTONIC) + 252 * ms;
         const std::timespec until = {due / 1000000000, due % 1000000000};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
         run_all();
