@@ -83,10 +83,10 @@ FILES_VARIANTS = {
     "liburing": {"liburing": ["fixed=1"], "liburing-plain": ["fixed=0"]},
     "fio": {"fio": ["fixed=1"], "fio-plain": ["fixed=0"]},
 }
-# Two ways through the loop: what the kernel copies by itself, and reads and writes.
+# Three ways through the loop: what the kernel copies by itself, from page to page through a pipe, reads and writes.
 COPY_VARIANTS = {
     "oxbow": {f"oxbow-{engine}{name}": [f"engine={engine}", f"way={way}"]
-              for way, name in (("splice", ""), ("buffers", "-rw")) for engine in ("uring", "epoll")},
+              for way, name in (("range", ""), ("splice", "-splice"), ("buffers", "-rw")) for engine in ("uring", "epoll")},
     "raw_copy_file_range": {"raw-copy-range": []},
     "libuv": {"libuv": ["way=copyfile"], "libuv-sendfile": ["way=sendfile"]},
 }

@@ -11,6 +11,13 @@ namespace oxbow {
 namespace {
 
 constexpr u32 count_max = 32768;
+// What the kernel is offered at a time, if that is not too few: a part of a small second-level
+// cache.
+constexpr u32 offered_bytes = 128 * 1024;
+constexpr u32 offered_least = 8;
+// After as many takes the kernel is offered fewer. If that are too few, it costs as many requests
+// as are missing another attempt.
+constexpr u32 takes_to_fewer = 16384;
 constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
 
 } // namespace
@@ -58,6 +65,9 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     ring_entries_ = ring_entries;
     held_ = 0;
     first_free_ = 0;
+    offered_ = takes_ = 0;
+    offered_max_ = offered_max_least();
+    offers_few_ = offered_max_ < count_;
     for (u32 i = 0; i < count_; ++i) {
         next_free_[i] = static_cast<u16>(i + 1);
     }
@@ -93,11 +103,13 @@ void BufferPool::unmap() noexcept {
     next_free_ = nullptr;
     buffers_ = nullptr;
     ring_memory = {};
+    offers_few_ = false;
     next = nullptr;
     loop_ = nullptr;
     group = 0;
     kernel_takes = false;
-    count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = 0;
+    count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = offered_ = offered_max_ =
+        takes_ = 0;
 }
 
 i32 BufferPool::take() noexcept {
@@ -124,14 +136,58 @@ void BufferPool::give_back(u16 id) noexcept {
         // Which buffers the kernel has taken it tells with each result; here they are only counted.
         OXBOW_CHECK(held_ != 0, "a buffer was given back twice");
         --held_;
-        loop_->engine().give_buffer(*loop_, *this, id);
+        if (offered_ < offered_max_) {
+            give_to_kernel(id);
+        } else {
+            next_free_[id] = static_cast<u16>(first_free_);
+            first_free_ = id;
+        }
     } else {
         untake(id);
     }
 }
 
+void BufferPool::give_to_kernel(u16 id) noexcept {
+    ++offered_;
+    loop_->engine().give_buffer(*loop_, *this, id);
+}
+
+void BufferPool::offer_another() noexcept {
+    const u16 id = static_cast<u16>(first_free_);
+    first_free_ = next_free_[id];
+    give_to_kernel(id);
+}
+
+u32 BufferPool::offered_max_least() const noexcept {
+    const u32 buffers = offered_bytes / buffer_bytes_;
+    return buffers > offered_least ? buffers : offered_least;
+}
+
+void BufferPool::replace_taken() noexcept {
+    if (++takes_ == takes_to_fewer) {
+        takes_ = 0;
+        const u32 fewer = offered_max_ - offered_max_ / 4;
+        offered_max_ = fewer > offered_max_least() ? fewer : offered_max_least();
+    }
+    if (offered_ < offered_max_ && first_free_ != count_) {
+        offer_another();
+    }
+}
+
+bool BufferPool::offer_more() noexcept {
+    takes_ = 0;
+    if (first_free_ == count_) {
+        return false; // all are with the user, or there are as many as it has taken just now
+    }
+    offered_max_ = (offered_ > offered_max_ ? offered_ : offered_max_) + 1;
+    offer_another();
+    return true;
+}
+
 void BufferPool::serve_waiters() noexcept {
-    for (u32 left = count_ - held_; left != 0 && !waiters.empty(); --left) {
+    // More than are offered would find none, and come back.
+    for (u32 left = kernel_takes ? offered_ : count_ - held_; left != 0 && !waiters.empty();
+         --left) {
         Completion& waiter = *waiters.pop();
         --loop_->dependents_;
         waiter.state = State::engine;

@@ -58,6 +58,7 @@ namespace {
     case Kind::setxattr:
     case Kind::fgetxattr:
     case Kind::fsetxattr:
+    case Kind::copy_file_range:
     case Kind::futex_wait:
     case Kind::futex_waitv:
         return Way::worker;

@@ -673,6 +673,21 @@ template <class Caller = void>
     return operation;
 }
 
+/// Copies from one file to another within the kernel, which shares the blocks where the file system
+/// can. Ends with how many bytes, perhaps fewer than asked for; 0 at the end of the input. No ring
+/// has it, so a worker does it on either engine, and a large copy is better asked for in pieces:
+/// what has begun cannot be cancelled. Belongs, for cancel_fd and close, to `from_fd`. -EXDEV: the
+/// file systems cannot (of two different ones, mostly); -EINVAL: not two regular files, or the
+/// ranges overlap; -EBADF: `to_fd` is append-only; copy_file_range(2). Until 5.18 files without a
+/// size, as in /proc, look empty to it.
+template <class Caller = void>
+[[nodiscard]] inline Operation copy_file_range(const Splice* range) noexcept {
+    detail::need_paths<Caller>();
+    Operation operation = detail::make(Kind::copy_file_range, range->from_fd);
+    operation.arguments.splice = {range};
+    return operation;
+}
+
 /// fds[0] reads, fds[1] writes; `flags` as pipe2(2), add cloexec yourself.
 template <class Caller = void>
 [[nodiscard]] inline Operation pipe(i32* fds, i32 flags) noexcept {

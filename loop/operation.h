@@ -82,6 +82,7 @@ enum class Kind : u8 {
     fsetxattr,
     splice,
     tee,
+    copy_file_range,
     pipe,
 
     waitid,
@@ -227,14 +228,14 @@ struct PathAttribute { // getxattr, setxattr
     const Attribute* attribute; ///< lives as long as the operation
 };
 
-/// Of splice and tee. It lives as long as the operation.
+/// Of splice, tee and copy_file_range. It lives as long as the operation.
 struct Splice {
     i32 from_fd;
     i32 to_fd;
-    u64 from_offset; ///< of a pipe: abi::current_position
-    u64 to_offset;   ///< of a pipe: abi::current_position
+    u64 from_offset; ///< of a pipe, or a file where its own position is: abi::current_position
+    u64 to_offset;   ///< the same
     u32 bytes;
-    u32 flags; ///< abi::splice_flag
+    u32 flags; ///< abi::splice_flag; of copy_file_range: 0
 };
 struct SplicePointer {
     const Splice* splice;

@@ -128,9 +128,9 @@ void take_refusal(Loop& loop, Completion& completion) noexcept {
 /// Whether it goes on, because it is not ready, or all buffers are in use: it waits.
 [[nodiscard]] bool waits_after(Loop& loop, Completion& completion, i32 value) noexcept {
     if (value == -Errno::enobufs && is_managed(completion.kind)) {
-        const BufferPool& pool = *completion.arguments.managed.pool;
-        if (pool.held() < pool.count()) {
-            submit_again(loop, completion); // one has come back meanwhile
+        BufferPool& pool = *completion.arguments.managed.pool;
+        if ((pool.kernel_takes && pool.offer_more()) || pool.held() < pool.count()) {
+            submit_again(loop, completion); // there is one, or one has come back meanwhile
         } else {
             leave(loop, completion);
             loop.await_buffer(completion);

@@ -1,8 +1,8 @@
-// As a user of the loop would write it, in two ways. way=splice: op::splice from the file into a
-// pipe and from there into the copy, so that the kernel copies from page to page, through `depth`
-// pipes; more than one is no faster, since only one write to a file goes on at a time. way=buffers:
-// op::pread_all and then op::pwrite_all, `depth` pieces of `kib` at once. (copy_file_range is no
-// operation of the loop.)
+// As a user of the loop would write it, in three ways. way=range: op::copy_file_range, `kib` at a
+// time, by a worker. way=splice: op::splice from the file into a pipe and from there into the copy,
+// so that the kernel copies from page to page, through `depth` pipes; more than one is no faster,
+// since only one write to a file goes on at a time. way=buffers: op::pread_all and then
+// op::pwrite_all, `depth` pieces of `kib` at once.
 #include "../oxbow.h"
 #include "copy.h"
 
@@ -124,16 +124,69 @@ class SplicedPiece {
     Completion completion_;
 };
 
+/// What the kernel copies by itself.
+class CopiedPiece {
+  public:
+    explicit CopiedPiece(Pieces& pieces) : pieces_(pieces) {}
+    void start(Loop& loop) noexcept {
+        if (pieces_.take(&offset_, &bytes_)) {
+            copy(loop);
+        }
+    }
+
+  private:
+    void copy(Loop& loop) noexcept {
+        range_ = {pieces_.job().from, pieces_.job().to, offset_, offset_, bytes_, 0};
+        loop.submit(completion_, op::copy_file_range(&range_), on<&CopiedPiece::copied>(*this));
+    }
+    void copied(Loop& loop, Result result) noexcept {
+        if (result.value <= 0) {
+            bench::fail("copy_file_range", result.value);
+        }
+        offset_ += result.count();
+        bytes_ -= result.count();
+        if (bytes_ != 0) {
+            copy(loop);
+        } else {
+            start(loop);
+        }
+    }
+
+    Pieces& pieces_;
+    u64 offset_ = 0;
+    u32 bytes_ = 0;
+    op::Splice range_{};
+    Completion completion_;
+};
+
+struct Way {
+    const char* name;
+    long depth;
+    long kib;
+};
+constexpr Way ways[] = {{"range", 1, 16384}, {"splice", 1, 1024}, {"buffers", 8, 128}};
+
+[[nodiscard]] const Way& way_of(bench::Parameters& parameters) {
+    const char* const name = parameters.text("way", "range");
+    for (const Way& way : ways) {
+        if (std::strcmp(name, way.name) == 0) {
+            return way;
+        }
+    }
+    bench::fail("way is range, splice or buffers", 0);
+}
+
 class Subject {
   public:
     Subject(const bench::CopyJob& job, bench::Parameters& parameters)
-        : splices_(std::strcmp(parameters.text("way", "splice"), "splice") == 0),
-          depth_(parameters.number("depth", splices_ ? 1 : 8)),
-          pieces_(job, static_cast<u32>(parameters.number("kib", splices_ ? 1024 : 128)) * 1024) {
+        : way_(way_of(parameters)), depth_(parameters.number("depth", way_.depth)),
+          pieces_(job, static_cast<u32>(parameters.number("kib", way_.kib)) * 1024) {
         bench::open_loop(loop_, parameters);
     }
     void run() {
-        if (splices_) {
+        if (&way_ == &ways[0]) {
+            copy_by<CopiedPiece>();
+        } else if (&way_ == &ways[1]) {
             copy_by<SplicedPiece>();
         } else {
             copy_by<BufferedPiece>();
@@ -151,7 +204,7 @@ class Subject {
         }
     }
 
-    bool splices_;
+    const Way& way_;
     long depth_;
     Pieces pieces_;
     Loop loop_;

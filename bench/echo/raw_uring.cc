@@ -1,6 +1,7 @@
 // By hand on io_uring: multishot accept, multishot receives from provided buffers, sends that post
-// no completion. A buffer goes back to the kernel with the next message of its connection: the
-// sends of this load always fit into the socket, and so have ended when io_uring_enter returns.
+// no completion. Buffers go back to the kernel when io_uring_enter has returned, since the sends of
+// this load always fit into the socket, and so have ended. There are no more of them than a batch
+// needs: what is used again soon is in the cache.
 #include "../raw_ring.h"
 #include "echo.h"
 
@@ -16,11 +17,10 @@ constexpr unsigned accept_multishot = 1u << 0; // IORING_ACCEPT_MULTISHOT
 class Server {
   public:
     Server(int listener, const EchoParameters& echo, EchoProgress& progress, Parameters&)
-        : listener_(listener), sending_(1 << 20, none), progress_(progress) {
+        : listener_(listener), progress_(progress) {
         ring_.open(4096, 8192);
-        // More than connections, or the kernel runs out of them all the time.
-        unsigned count = 256;
-        while (count < 2 * echo.connections && count < 32768) { // the kernel's limit
+        unsigned count = 8;
+        while (count * echo.bytes < 128 * 1024 || count < echo.connections / 8) {
             count *= 2;
         }
         buffers_.open(ring_, count, echo.bytes);
@@ -33,13 +33,15 @@ class Server {
     void run() {
         while (!progress_.done()) {
             ring_.submit_and_wait(1);
+            for (const unsigned id : sent_) {
+                buffers_.give(id);
+            }
+            sent_.clear();
             ring_.for_each([&](const io_uring_cqe& cqe) { take(cqe); });
         }
     }
 
   private:
-    static constexpr int none = -1;
-
     void take(const io_uring_cqe& cqe) {
         const int fd = static_cast<int>(cqe.user_data);
         if (fd == listener_) {
@@ -47,29 +49,20 @@ class Server {
             receive_on(cqe.res);
             return;
         }
-        int& sending = sending_[static_cast<std::size_t>(fd)];
         if (cqe.res <= 0) {
             if (cqe.res == -ENOBUFS) {
                 receive_on(fd);
                 return;
             }
             close(fd);
-            give_back(sending);
             progress_.closed();
             return;
         }
-        give_back(sending);
         const unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
-        sending = static_cast<int>(id);
+        sent_.push_back(id);
         send_on(fd, id, static_cast<unsigned>(cqe.res));
         if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
             receive_on(fd);
-        }
-    }
-    void give_back(int& sending) {
-        if (sending != none) {
-            buffers_.give(static_cast<unsigned>(sending));
-            sending = none;
         }
     }
     void receive_on(int fd) {
@@ -93,7 +86,7 @@ class Server {
     int listener_;
     RawRing ring_;
     RawBuffers buffers_;
-    std::vector<int> sending_; ///< by descriptor: the buffer whose send may still be under way
+    std::vector<unsigned> sent_; ///< the buffers of the sends of this batch
     EchoProgress& progress_;
 };
 
