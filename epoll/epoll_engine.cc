@@ -13,17 +13,12 @@ extern const Engine epoll_engine;
 // ---- Beginning and ending -----------------------------------------------------------------------
 
 i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
-    const usize bytes = sizeof(Poller) + loop.fds().count * sizeof(doubtful_[0]);
-    const long mapped =
-        kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
-                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
-    if (is_error(mapped)) {
-        return static_cast<i32>(mapped);
-    }
+    static_assert(sizeof(Poller) <= Loop::engine_room_bytes &&
+                  sizeof(doubtful_[0]) <= Loop::engine_room_bytes_per_fd);
     // All zero is what a Poller is at first, and there is no placement new without <new>.
-    Poller& poller = *reinterpret_cast<Poller*>(mapped);
+    Poller& poller = *static_cast<Poller*>(loop.engine_room());
+    __builtin_memset(static_cast<void*>(&poller), 0, sizeof(Poller));
     poller.loop_ = &loop;
-    poller.mapped_bytes_ = bytes;
     poller.use_pwait2_ = options.use_pwait2;
     poller.epoll_fd_ = -1;
     poller.blind_at_ns_ = ~u64{0};
@@ -58,7 +53,6 @@ void Poller::destroy() noexcept {
     if (epoll_fd_ >= 0) {
         (void)kernel::close(epoll_fd_); // nothing to lose
     }
-    (void)kernel::munmap(this, mapped_bytes_); // it is a mapping of this size
 }
 
 // ---- What is submitted --------------------------------------------------------------------------

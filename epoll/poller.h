@@ -139,7 +139,6 @@ class Poller {
 
     // It lives in a mapping of its own, which is zero at first.
     Loop* loop_;
-    usize mapped_bytes_;
     i32 epoll_fd_;
     bool use_pwait2_;
     bool blind_are_due_;

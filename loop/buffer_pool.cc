@@ -51,9 +51,6 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     if (is_error(mapped)) {
         return -Errno::enomem;
     }
-    // The kernel may hold on to its pages: a child must not get them, nor make this process copy
-    // them.
-    (void)kernel::madvise(reinterpret_cast<void*>(mapped), bytes, abi::madvice::dontfork);
     mapping_ = reinterpret_cast<void*>(mapped);
     mapping_bytes_ = bytes;
     u8* const base = static_cast<u8*>(mapping_);
@@ -76,6 +73,10 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     if (result < 0) {
         unmap();
         return result;
+    }
+    if (kernel_takes) {
+        // It holds on to the pages: a child must not get them, nor make this process copy them.
+        (void)kernel::madvise(mapping_, mapping_bytes_, abi::madvice::dontfork);
     }
     next = loop.pools_;
     loop.pools_ = this;

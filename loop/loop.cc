@@ -44,9 +44,9 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
     OXBOW_CHECK(!is_open() && fds_.slots == nullptr, "Loop::prepare of a loop that is open");
     options_ = options;
     fds_.count = options.fds_max != 0 ? options.fds_max : fds_of_process();
-    const long slots = kernel::mmap(
-        nullptr, fds_.count * sizeof(FdSlot), abi::protection::read | abi::protection::write,
-        abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
+    const long slots =
+        kernel::mmap(nullptr, mapped_bytes(), abi::protection::read | abi::protection::write,
+                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
     if (is_error(slots)) {
         fds_ = {};
         return static_cast<i32>(slots);
@@ -78,7 +78,7 @@ void Loop::close() noexcept {
         (void)kernel::close(wake_fd()); // an eventfd has nothing to lose
     }
     if (fds_.slots != nullptr) {
-        (void)kernel::munmap(fds_.slots, fds_.count * sizeof(FdSlot));
+        (void)kernel::munmap(fds_.slots, mapped_bytes());
     }
     engine_ = nullptr;
     engine_state_ = nullptr;

@@ -134,6 +134,14 @@ class Loop {
         engine_state_ = state;
     }
     [[nodiscard]] void* engine_state() const noexcept { return engine_state_; }
+    /// Between prepare() and close(): memory for what an engine knows, and some more for each
+    /// descriptor. All zero, or as the last engine has left it.
+    static constexpr usize engine_room_bytes = 4096;
+    static constexpr usize engine_room_bytes_per_fd = 4;
+    [[nodiscard]] void* engine_room() const noexcept {
+        const uptr end = reinterpret_cast<uptr>(fds_.slots + fds_.count);
+        return reinterpret_cast<void*>((end + room_alignment - 1) & ~(room_alignment - 1));
+    }
     [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
 
     /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
@@ -207,6 +215,7 @@ class Loop {
     friend class Async;
     friend class BufferPool;
 
+    static constexpr uptr room_alignment = 64; // a cache line
     static constexpr u32 chain_buckets = 64;
     static constexpr u32 untold_max = 64;
     // What callbacks make ready by themselves costs no system call, but never keeps the kernel
@@ -238,6 +247,10 @@ class Loop {
     [[nodiscard]] Completion* take_back_on(i32 fd) noexcept;
 
     // run.cc
+    [[nodiscard]] usize mapped_bytes() const noexcept {
+        return room_alignment + engine_room_bytes +
+               fds_.count * (sizeof(FdSlot) + engine_room_bytes_per_fd);
+    }
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
     void end_run() noexcept;
     void date_deadlines() noexcept;

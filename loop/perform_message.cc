@@ -50,22 +50,23 @@ long receive_message_into(const Completion& operation, const Buffer& buffer,
     return static_cast<long>(room + (received < payload_room ? received : payload_room));
 }
 
-long receive_once(i32 fd, abi::MessageHeader& message, u32 done, u32 flags) noexcept {
+// A pointer, since a header that is none is the kernel's to refuse.
+long receive_once(i32 fd, abi::MessageHeader* message, u32 done, u32 flags) noexcept {
     if (done == 0) {
-        return kernel::recvmsg(fd, &message, flags);
+        return kernel::recvmsg(fd, message, flags);
     }
-    const abi::IoVec piece = piece_at(message, done);
+    const abi::IoVec piece = piece_at(*message, done);
     return kernel::recv(fd, piece.base, detail::bytes_of_step(piece.bytes, done), flags);
 }
 
-long send_once(i32 fd, const abi::MessageHeader& message, u32 done, u32 flags) noexcept {
+long send_once(i32 fd, const abi::MessageHeader* message, u32 done, u32 flags) noexcept {
     if (done == 0) {
-        return kernel::sendmsg(fd, &message, flags);
+        return kernel::sendmsg(fd, message, flags);
     }
-    const abi::IoVec piece = piece_at(message, done);
+    const abi::IoVec piece = piece_at(*message, done);
     const u32 bytes = detail::bytes_of_step(piece.bytes, done);
     // A small piece is no packet of its own.
-    const u32 more = piece_at(message, done + bytes).bytes != 0 ? abi::msg_flag::more : 0;
+    const u32 more = piece_at(*message, done + bytes).bytes != 0 ? abi::msg_flag::more : 0;
     return kernel::send(fd, piece.base, bytes, flags | more);
 }
 
@@ -93,11 +94,11 @@ i32 detail::step_of_message(const Completion& operation, const Buffer& buffer,
         return static_cast<i32>(receive_message_into(operation, buffer, dontwait));
     case Kind::recvmsg:
     case Kind::recvmsg_all:
-        return static_cast<i32>(receive_once(fd, *with.receive_message.message, done,
+        return static_cast<i32>(receive_once(fd, with.receive_message.message, done,
                                              with.receive_message.flags | dontwait));
     default:
         return static_cast<i32>(
-            send_once(fd, *with.send_message.message, done,
+            send_once(fd, with.send_message.message, done,
                       with.send_message.flags | dontwait | abi::msg_flag::nosignal));
     }
 }

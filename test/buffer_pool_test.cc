@@ -372,6 +372,7 @@ TEST(buffer_pool_is_not_for_children) {
         SKIP("an emulator, which says yes to any advice and takes none");
     }
     NotingLoop noting;
+    noting.engineer.kernel_takes = true; // and so holds on to its pages
     BufferPool pool;
     CHECK_OK(pool.open(noting.loop, {.count = 1, .buffer_bytes = 8}));
     const i32 status = in_child([&pool]() noexcept {

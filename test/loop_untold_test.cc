@@ -99,6 +99,10 @@ LOOP_TEST(loop_send_tells_what_the_kernel_tells_once) {
             loop.submit(send, op::send(socket.fd, "a", 1), handler);
             CHECK_OK(loop.run());
             CHECK_EQ(send.value, value);
+            if (value == 1) { // until the answer is there, which is an error
+                abi::PollFd poll = {socket.fd, 0, 0};
+                CHECK_EQ(kernel::ppoll(&poll, 1, nullptr), 1);
+            }
         }
     }
 }

@@ -174,6 +174,8 @@ void pause_for_memory(State& state) noexcept {
     (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
 }
 
+constexpr u64 waits_before_registering = 8;
+
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
     Ring& ring = state.ring;
     const bool may_sleep =
@@ -187,7 +189,12 @@ void pause_for_memory(State& state) noexcept {
         return result < 0 ? result : 0;
     }
     ++loop.counters().syscalls;
-    ++loop.counters().waits;
+    if (++loop.counters().waits == waits_before_registering) [[unlikely]] {
+        // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots
+        // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
+        // program does not wait as often as makes it worth.
+        (void)ring.register_ring_fd();
+    }
     if (deadline_ns == Wait::for_ever) {
         const i32 result = ring.submit_and_wait(1);
         return result < 0 ? result : 0;
@@ -248,7 +255,6 @@ void detach(Loop& loop) noexcept {
     }
     close_files(state);
     state.ring.close();
-    (void)kernel::munmap(&state, sizeof(State));
 }
 
 constexpr Engine table = {
@@ -285,9 +291,6 @@ void enable(Loop& loop) noexcept {
             (void)kernel::rt_sigprocmask(abi::signal_mask::set, &former, nullptr);
         }
     }
-    // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots of
-    // the thread in use) costs only that.
-    (void)state.ring.register_ring_fd();
 }
 
 void block_sigpipe(State& state) noexcept {
@@ -305,17 +308,8 @@ void block_sigpipe(State& state) noexcept {
 } // namespace uring_engine
 
 i32 attach_uring(Loop& loop, Reason* reason) noexcept {
-    const long memory = kernel::mmap(nullptr, sizeof(uring_engine::State),
-                                     abi::protection::read | abi::protection::write,
-                                     abi::map::private_ | abi::map::anonymous, -1, 0);
-    if (is_error(memory)) {
-        const i32 error = static_cast<i32>(memory);
-        if (reason != nullptr) {
-            *reason = {.stage = Stage::memory, .error = error};
-        }
-        return error;
-    }
-    auto* const state = new (reinterpret_cast<void*>(memory)) uring_engine::State;
+    static_assert(sizeof(uring_engine::State) <= Loop::engine_room_bytes);
+    auto* const state = new (loop.engine_room()) uring_engine::State;
     const RingOptions options = {
         .entries = loop.options().entries,
         .completion_entries = uring_engine::completions_for(loop.options().entries),
@@ -325,7 +319,6 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
     };
     const i32 result = state->ring.open(options, reason);
     if (result != 0) {
-        (void)kernel::munmap(state, sizeof(uring_engine::State));
         return result;
     }
     state->features = uring_engine::features_of(state->ring);
@@ -336,7 +329,6 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
                        .entries = options.entries};
         }
         state->ring.close();
-        (void)kernel::munmap(state, sizeof(uring_engine::State));
         return -Errno::eopnotsupp;
     }
     uring_engine::open_files(loop, *state);

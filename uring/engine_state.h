@@ -27,7 +27,7 @@ struct Features {
 };
 
 struct State {
-    /// It is made in memory that attach_uring has mapped.
+    /// It is made in the room that a loop has for its engine.
     static void* operator new(usize, void* place) noexcept { return place; }
 
     Ring ring;

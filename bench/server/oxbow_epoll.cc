@@ -12,7 +12,8 @@ constinit bare::Server server;
 extern "C" int oxbow_main(int argc, char** argv, char**) {
     const bare::u64 answers = bare::answers_max(argc, argv);
     const bare::i32 listener = bare::listen_and_tell(oxbow::abi::socket_type::nonblock);
-    return listener >= 0 && loop.prepare({}) == 0 && oxbow::attach_epoll(loop) == 0
+    return listener >= 0 && loop.prepare({.fds_max = bare::Server::sessions_max}) == 0 &&
+                   oxbow::attach_epoll(loop) == 0
                ? server.run(loop, listener, answers)
                : 1;
 }

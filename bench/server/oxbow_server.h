@@ -10,6 +10,8 @@ namespace bare {
 
 class Server {
   public:
+    static constexpr u32 sessions_max = 1 << 16;
+
     /// The program's exit status.
     [[nodiscard]] int run(Loop& loop, i32 listener, u64 answers) noexcept {
         left_ = answers;
@@ -21,8 +23,6 @@ class Server {
     }
 
   private:
-    static constexpr u32 sessions_max = 1 << 16;
-
     [[nodiscard]] i32 fd_of(const Completion& session) const noexcept {
         return static_cast<i32>(&session - sessions_);
     }
