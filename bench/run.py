@@ -18,10 +18,11 @@ import sys
 
 import sizes
 from cases import CASES, GOALS, NAMES, PINS
-from ratios import add_ratio_to_base, add_ratios, add_ratios_of_case
-from subjects import LeftOut, Subject, subjects_of, tell_what_is_absent
+from ratios import add_ratio_to_base, add_ratios, add_ratios_of_case, is_oxbow, is_raw
+from subjects import Failed, LeftOut, Subject, subjects_of, tell_what_is_absent
 from test_file import with_test_file
 
+own_failures = []
 HEADINGS = {"cpu_ns": "ns CPU", "ns": "ns wall", "total_bytes": "bytes"}
 
 
@@ -33,6 +34,7 @@ class Plan:
     parameters: dict
     given: dict
     runs: list = dataclasses.field(default_factory=list)
+    has_failed: bool = False
 
 
 def rate_for(case, given, subjects):
@@ -54,20 +56,30 @@ def plans_for(case, parameters, subjects, options):
     return [Plan(subject, parameters, given) for subject in subjects if not case.leaves_out(subject.who, parameters)]
 
 
+def tell_failure(plan, reason):
+    """A peer that fails is left out; what is our own must not."""
+    print(f"bench: {reason}", file=sys.stderr)
+    plan.has_failed = True
+    if is_oxbow(plan.subject.who) or is_raw(plan.subject.who):
+        own_failures.append(reason)
+
+
 def run_in_turn(case, plans, rounds):
     """The plans that could be run. Where one of them could not, its set of parameters is left out."""
     left_out = []
     for turn in range(rounds):
         for step in range(len(plans)):
             plan = plans[(step + turn) % len(plans)]  # nobody always follows the same one
-            if plan.parameters in left_out:
+            if plan.parameters in left_out or plan.has_failed:
                 continue
             try:
                 plan.runs.append(plan.subject.figures(plan.given))
             except LeftOut as reason:
                 print(f"bench: {case.name}: {plan.parameters}: {reason}", file=sys.stderr)
                 left_out.append(plan.parameters)
-    return [plan for plan in plans if plan.parameters not in left_out]
+            except Failed as reason:
+                tell_failure(plan, reason)
+    return [plan for plan in plans if plan.parameters not in left_out and not plan.has_failed]
 
 
 def counted(case, given):
@@ -94,13 +106,21 @@ def row_of(case, plan, options):
     return row
 
 
+def rows_beside(case, plans, options):
+    for plan in plans:
+        try:
+            yield row_of(case, plan, options)
+        except Failed as reason:
+            tell_failure(plan, reason)
+
+
 def measure(case, group, subjects, options):
     """Rows of the sets of parameters of a group."""
     plans = [plan for parameters in group for plan in plans_for(case, parameters, subjects, options)]
     plans = run_in_turn(case, plans, min(options.rounds, case.rounds_max or options.rounds))
     rows = []
     for parameters in group:
-        beside = [row_of(case, plan, options) for plan in plans if plan.parameters == parameters]
+        beside = list(rows_beside(case, [plan for plan in plans if plan.parameters == parameters], options))
         add_ratios(beside, case.quantity)
         add_ratios_of_case(beside, case)
         rows += beside
@@ -219,7 +239,7 @@ def main():
             regressions += [words for row in rows for words in regressions_of(row)]
     for words in regressions:
         print(f"bench: worse than before: {words}", file=sys.stderr)
-    if options.check_instructions and regressions:
+    if own_failures or (options.check_instructions and regressions):
         sys.exit(1)
 
 

@@ -18,6 +18,10 @@ class LeftOut(Exception):
     """A subject that cannot be measured here, and why."""
 
 
+class Failed(Exception):
+    """A subject that ended otherwise than with figures, and how."""
+
+
 class Subject:
     """A program, and the parameters that make it one of the names that the tables show."""
 
@@ -27,13 +31,17 @@ class Subject:
 
     def run(self, parameters, prefix=()):
         words = [f"{key}={value}" for key, value in parameters.items()]
-        done = subprocess.run([*prefix, *self.command, *words], capture_output=True, text=True,
-                              timeout=RUN_SECONDS_MAX, check=False)
+        told = f"{self.who}: {' '.join(words)}"
+        try:
+            done = subprocess.run([*prefix, *self.command, *words], capture_output=True, text=True,
+                                  timeout=RUN_SECONDS_MAX, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"{told}: not done after {RUN_SECONDS_MAX} s") from error
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             if done.returncode == EXIT_LEFT_OUT:
                 raise LeftOut(last)
-            sys.exit(f"bench: {self.who}: {' '.join(words)}: exit status {done.returncode}: {last}")
+            raise Failed(f"{told}: exit status {done.returncode}: {last}")
         return done
 
     def figures(self, parameters):
