@@ -20,6 +20,15 @@ constexpr u32 offered_least = 8;
 constexpr u32 takes_to_fewer = 16384;
 constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
 
+/// How many buffers the kernel is offered in any case. By doubling: arm has no division.
+[[nodiscard]] u32 offered_at_least(u32 buffer_bytes) noexcept {
+    u32 buffers = offered_least;
+    for (u64 bytes = u64{buffers} * buffer_bytes; 2 * bytes <= offered_bytes; bytes *= 2) {
+        buffers *= 2;
+    }
+    return buffers;
+}
+
 } // namespace
 
 i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
@@ -63,7 +72,7 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     held_ = 0;
     first_free_ = 0;
     offered_ = takes_ = 0;
-    offered_max_ = offered_max_least();
+    offered_max_ = offered_max_least_ = offered_at_least(buffer_bytes_);
     offers_few_ = offered_max_ < count_;
     for (u32 i = 0; i < count_; ++i) {
         next_free_[i] = static_cast<u16>(i + 1);
@@ -159,16 +168,11 @@ void BufferPool::offer_another() noexcept {
     give_to_kernel(id);
 }
 
-u32 BufferPool::offered_max_least() const noexcept {
-    const u32 buffers = offered_bytes / buffer_bytes_;
-    return buffers > offered_least ? buffers : offered_least;
-}
-
 void BufferPool::replace_taken() noexcept {
     if (++takes_ == takes_to_fewer) {
         takes_ = 0;
         const u32 fewer = offered_max_ - offered_max_ / 4;
-        offered_max_ = fewer > offered_max_least() ? fewer : offered_max_least();
+        offered_max_ = fewer > offered_max_least_ ? fewer : offered_max_least_;
     }
     if (offered_ < offered_max_ && first_free_ != count_) {
         offer_another();

@@ -95,7 +95,6 @@ class BufferPool {
 
   private:
     void unmap() noexcept;
-    [[nodiscard]] u32 offered_max_least() const noexcept;
     void offer_another() noexcept;
     void replace_taken() noexcept;
     void give_to_kernel(u16 id) noexcept;
@@ -112,6 +111,7 @@ class BufferPool {
     u32 first_free_ = 0; // count_: none
     u32 offered_ = 0;    // to a kernel that takes them, as far as we know
     u32 offered_max_ = 0;
+    u32 offered_max_least_ = 0;
     bool offers_few_ = false; // of what there is
     u32 takes_ = 0;           // since the kernel found none
 };
