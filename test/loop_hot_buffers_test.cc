@@ -51,7 +51,7 @@ LOOP_TEST(loop_hot_buffers_of_many_streams_at_once) {
     CHECK_OK(pool.open(loop, {.count = 64, .buffer_bytes = bytes}));
     static u8 pattern[bytes];
     fill_pattern(pattern, bytes);
-    static Stream crowd[streams];
+    Stream crowd[streams];
     for (Stream& stream : crowd) {
         stream.pair = make_socket_pair();
         stream.start(loop, pool);
