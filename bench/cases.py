@@ -100,8 +100,8 @@ CASES = [
     Case("timers", {"work": ["late", "live", "pair", "reset"]}, count=1000000, instructions=20000,
          counted_at={"work": "pair"}, not_quick=({"work": "live"},)),
     Case("ping-pong", {}, count=50000, instructions=2000),
-    Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=30000,
-         tools=("load",), counts=(({"connections": 1}, 10000),),
+    Case("echo", {"connections": [1, 64, 1000], "bytes": [64, 16384], "load_cpu": [0, 1]}, count=12000,
+         tools=("load",), counts=(({"connections": 1}, 4000),),
          not_quick=({"connections": 1000}, {"load_cpu": 1})),
     Case("latency", {"connections": [64], "bytes": [64]}, count=40000, quantity="p99_ns", programs="echo",
          tools=("load",), fixed={"load_cpu": 1}, busy=0.5, also=("p50_ns", "p999_ns", "max_ns", "cpu_ns", "rate")),
@@ -194,6 +194,6 @@ PINS = [
     *(Goal("loop-nop", who, "instructions", limit, {"outstanding": outstanding}) for who in ENGINES
       for outstanding, limit in ((1, 134), (32, 79))),
     *(Goal("timers", who, "instructions", 142, {"work": "pair"}) for who in ENGINES),
-    Goal("ping-pong", "oxbow-uring", "instructions", 1290),
+    Goal("ping-pong", "oxbow-uring", "instructions", 1320),
     Goal("ping-pong", "oxbow-epoll", "instructions", 1470),
 ]
