@@ -15,6 +15,10 @@ TESTFLAGS ?=
 TEST_CXXFLAGS ?=
 CASE ?=
 FORMAT ?=
+QUICK ?=
+BENCH_JSON ?=
+BENCH_SVG ?= bench/bench.svg
+CHECK_INSTRUCTIONS ?=
 PROGRAMS ?=
 KERNELS ?=
 KERNEL ?=
@@ -81,12 +85,29 @@ HARNESS := $(wildcard test/init*.cc) $(addprefix test/,check_value.cc files.cc h
 MACHINE_TESTS := $(wildcard $(addprefix test/,arch_test.cc call_*_test.cc memory_test.cc errno_test.cc text_test.cc))
 POWER_CUT := $(wildcard test/power_cut/*.cc test/init*.cc) $(addprefix test/,check_value.cc files.cc harness.cc hook.cc)
 EXAMPLES := $(patsubst example/%.cc,%,$(wildcard example/*.cc))
-# A peer is measured where its header is installed.
-LIBURING := $(wildcard /usr/include/liburing.h /usr/local/include/liburing.h)
-BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
-	$(if $(LIBURING),,%_liburing.cc),$(wildcard bench/*.cc)))
+# A peer is measured where its header is installed: bench/CASE/PEER.cc.
+installed = $(wildcard /usr/include/$1 /usr/local/include/$1)
+PEERS := liburing libuv libev libevent asio_epoll asio_uring
+PEERS_HERE := $(if $(call installed,liburing.h),liburing) $(if $(call installed,uv.h),libuv) \
+	$(if $(call installed,ev.h),libev) $(if $(call installed,event2/event.h),libevent) \
+	$(if $(call installed,asio.hpp),asio_epoll $(if $(call installed,liburing.h),asio_uring))
+ALL_BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench/%,$(filter-out \
+	$(patsubst %,\%/%.cc,$(filter-out $(PEERS_HERE),$(PEERS))),$(wildcard bench/*/*.cc)))
+# Servers without a C library, as small as can be, on the library as `make size` pins it.
+BARE_BENCHES := $(filter $(BUILD)/bench/server/raw_% $(BUILD)/bench/server/oxbow_%,$(ALL_BENCHES))
+BENCHES := $(filter-out $(BARE_BENCHES),$(ALL_BENCHES))
+# And those of the peers once more without shared libraries, where all of theirs can be had so.
+STATIC_OF_libuv := uv_a
+STATIC_OF_libev := ev
+STATIC_OF_libevent := event_core
+STATIC_OF_asio_uring := uring
+comma := ,
+static_archive = $(wildcard $(shell $(CXX) -print-file-name=lib$1.a))
+STATIC_PEERS := $(if $(call static_archive,c),$(foreach peer,$(filter-out liburing,$(PEERS_HERE)),\
+	$(if $(STATIC_OF_$(peer)),$(if $(call static_archive,$(STATIC_OF_$(peer))),$(peer)),$(peer))))
+STATIC_BENCHES := $(STATIC_PEERS:%=$(BUILD)/bench/static/%)
 FORMATTED := $(wildcard syscall/*.[ch]* loop/*.[ch]* uring/*.[ch]* epoll/*.[ch]* io/*.[ch]* \
-	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]*)
+	test/*.[ch]* test/*/*.[ch]* example/*.[ch]* bench/*.[ch]* bench/*/*.[ch]*)
 
 INSTALLED := $(wildcard syscall/*.h loop/*.h uring/*.h epoll/*.h io/*.h uring/compat/*.h)
 
@@ -98,7 +119,7 @@ ARCHIVES := $(BUILD)/liboxbow-ring.a $(BUILD)/liboxbow.a $(BUILD)/liboxbow-start
 
 # ---------------------------------------------------------------------------------------- targets
 .PHONY: all archives examples tests demo info check check-freestanding check-kernel check-power-cut asan ubsan tsan fuzz cross \
-	symbols layers size headers abi vendor bench format format-check tidy install uninstall clean help FORCE
+	symbols layers size headers abi vendor bench bench-plot format format-check tidy install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -140,15 +161,21 @@ cross: ## compile and link the tests for the other machines, and run what qemu-u
 COMPARING := $(wildcard test/abi_kernel_test.cc test/abi_system_test.cc test/abi_header_test.cc test/errno_test.cc)
 cross-programs: $(ARCHIVES) $(STATIC_EXAMPLES) $(BUILD)/test/oxbow-test-freestanding $(NUMBERS) \
 	$(COMPARING:%.cc=$(BUILD)/test/obj/%.o) symbols
-bench: $(BENCHES) ## measure beside liburing, heaps and hand-written code (CASE=nop or deadlines, FORMAT=json)
-	@$(ENVIRONMENT) CASE='$(CASE)' FORMAT='$(FORMAT)' sh bench/run.sh
+bench: $(ALL_BENCHES) $(STATIC_BENCHES) ## measure beside hand-written code and the peers that are installed (CASE=name, FORMAT=json, QUICK=1)
+	@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format '$(or $(FORMAT),table)' $(if $(QUICK),--quick) \
+		$(if $(CHECK_INSTRUCTIONS),--check-instructions)
+MEASURED := $(or $(BENCH_JSON),$(BUILD)/bench.json)
+bench-plot: $(if $(BENCH_JSON),,$(ALL_BENCHES) $(STATIC_BENCHES)) ## measure, draw bench/bench.svg and print its table (BENCH_JSON=FILE of make bench FORMAT=json: draw only that)
+	$(if $(BENCH_JSON),,@python3 bench/run.py --build '$(BUILD)' --case '$(CASE)' --format json $(if $(QUICK),--quick) > $(MEASURED))
+	@python3 bench/plot.py --compiler '$(CXX)' --svg '$(BENCH_SVG)' '$(MEASURED)'
+	@python3 bench/plot.py --compiler '$(CXX)' --table '$(MEASURED)'
 symbols: $(ARCHIVES) ## fail if an object needs more than memcpy, memset, memmove and memcmp
 	@NM='$(NM)' sh test/symbols.sh $^
 layers: ## fail on an include that runs against syscall <- loop <- uring, epoll <- io
 	@sh test/layers.sh .
 SIZED := $(patsubst test/size/%.cc,$(BUILD)/size/%,$(wildcard test/size/*.cc))
 size: $(SIZED) $(STATIC_EXAMPLES) ## print the pinned sizes and fail on one that grew
-	@SIZE='$(SIZE)' NOP_TEXT_LIMIT=$(if $(findstring clang,$(CXX)),2560,2048) sh test/size.sh $^
+	@SIZE='$(SIZE)' LIMIT_PERCENT=$(if $(findstring clang,$(CXX)),120,100) sh test/size.sh $^
 headers: ## compile each header alone, with both compilers, hosted and freestanding
 	@JOBS='$(JOBS)' sh test/headers.sh '$(CXX)' '$(OTHER_CXX)'
 abi: ## compare our ABI with the newest kernel headers to be had (fetches a few Debian packages)
@@ -233,8 +260,18 @@ $(HOSTED_EXAMPLES): $(BUILD)/example/%: $(BUILD)/program/obj/example/%.o $(BUILD
 $(STATIC_EXAMPLES): $(BUILD)/example/%-static: $(BUILD)/program/obj-freestanding/example/%.o \
 		$(BUILD)/liboxbow.a $(BUILD)/liboxbow-start.a
 	$(no_libc_link) && $(STRIP) $@
+LIBRARY_OF_liburing := -luring
+LIBRARY_OF_libuv := -luv
+LIBRARY_OF_libev := -lev
+LIBRARY_OF_libevent := -levent -levent_pthreads
+LIBRARY_OF_asio_uring := -luring
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/program/obj/bench/%.o $(BUILD)/liboxbow.a
-	$(hosted_link) $(if $(findstring liburing,$@),-luring)
+	$(hosted_link) $(LIBRARY_OF_$(@F))
+$(BARE_BENCHES): $(BUILD)/bench/%: $(BUILD)/size/bench/%.o $(BUILD)/size/liboxbow.a
+	$(no_libc_link) && $(STRIP) $@
+$(STATIC_BENCHES): $(BUILD)/bench/static/%: $(BUILD)/program/obj/bench/server/%.o
+	$(call run,LINK,$(CXX) $(CXXFLAGS) -static -Wl$(comma)--gc-sections $^ $(LDFLAGS) -o $@) \
+		$(STATIC_OF_$(*):%=-l%)
 $(BUILD)/size/liboxbow.a: $(call object,size,$(sort $(START) $(ALL)))
 	$(archive)
 $(SIZED): $(BUILD)/size/%: $(BUILD)/size/test/size/%.o $(BUILD)/size/liboxbow.a

@@ -85,7 +85,7 @@ bool Poller::is_cut_read(const Completion& operation, i32 value) noexcept {
         asked += with.vector.pieces[i].bytes;
     }
     const u32 got = static_cast<u32>(value);
-    if (got >= asked || got >= transfer_bytes_max()) {
+    if (got >= asked || (got > transfer_bytes_least && got >= transfer_bytes_max())) {
         return false;
     }
     const i32 fd = operation.fd;
@@ -159,12 +159,17 @@ Poller::Outcome Poller::attempt_managed(Completion& operation, Patience patience
     }
     flags |= end_flag(operation, received);
     note_emptied(operation, value);
+    end_managed(operation, value, flags);
+    return Outcome::left;
+}
+
+/// With what one attempt has yielded, which is the last of a multishot only at the end or an error.
+void Poller::end_managed(Completion& operation, i32 value, u32 flags) noexcept {
     if (is_multishot(operation.kind) && value >= 0 && (flags & result_flag::end_of_stream) == 0) {
         deliver(operation, value, flags);
     } else {
         finish(operation, value, flags);
     }
-    return Outcome::left;
 }
 
 Poller::Outcome Poller::attempt_connect(Completion& operation) noexcept {
@@ -302,6 +307,9 @@ Completion* Poller::first_in_order(const FdSlot& slot, const CompletionList& lis
 /// Tries those that wait in one direction, in order, until one has to go on waiting. Each has one
 /// result at most, since it leaves the list with it. `patience` is the first one's.
 void Poller::serve(FdSlot& slot, i32 fd, u16 direction, Patience patience) noexcept {
+    if (slot.announced != 0 && direction == FdSlot::readable) {
+        return; // receive() comes back to them
+    }
     CompletionList& list = direction == FdSlot::readable ? slot.readers : slot.writers;
     while (Completion* const operation = first_in_order(slot, list)) {
         if (operation->has(blind) && !blind_are_due_) {

@@ -13,17 +13,12 @@ extern const Engine epoll_engine;
 // ---- Beginning and ending -----------------------------------------------------------------------
 
 i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
-    const usize bytes = sizeof(Poller) + loop.fds().count * sizeof(doubtful_[0]);
-    const long mapped =
-        kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
-                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
-    if (is_error(mapped)) {
-        return static_cast<i32>(mapped);
-    }
+    static_assert(sizeof(Poller) <= Loop::engine_room_bytes &&
+                  sizeof(doubtful_[0]) <= Loop::engine_room_bytes_per_fd);
     // All zero is what a Poller is at first, and there is no placement new without <new>.
-    Poller& poller = *reinterpret_cast<Poller*>(mapped);
+    Poller& poller = *static_cast<Poller*>(loop.engine_room());
+    __builtin_memset(static_cast<void*>(&poller), 0, sizeof(Poller));
     poller.loop_ = &loop;
-    poller.mapped_bytes_ = bytes;
     poller.use_pwait2_ = options.use_pwait2;
     poller.epoll_fd_ = -1;
     poller.blind_at_ns_ = ~u64{0};
@@ -58,12 +53,15 @@ void Poller::destroy() noexcept {
     if (epoll_fd_ >= 0) {
         (void)kernel::close(epoll_fd_); // nothing to lose
     }
-    (void)kernel::munmap(this, mapped_bytes_); // it is a mapping of this size
 }
 
 // ---- What is submitted --------------------------------------------------------------------------
 
 void Poller::submit(Completion& operation) noexcept {
+    const bool sends = operation.kind == Kind::send || operation.kind == Kind::send_all;
+    if (sends && send_at_once(operation)) {
+        return;
+    }
     switch (way_of(operation)) {
     case Way::now:
         finish(operation, perform_now(operation, Patience::none));
@@ -77,6 +75,16 @@ void Poller::submit(Completion& operation) noexcept {
     default:
         start(operation);
     }
+}
+
+/// Whether it may be a read of a file past the page cache, which waits for the device although it
+/// is asked not to (iomap_dio_rw in the kernel). Of a pipe the same flag means something else.
+[[nodiscard]] static bool reads_directly(const FdSlot& slot, const Completion& operation) noexcept {
+    if (slot.has(FdSlot::registered)) {
+        return false; // no file can be
+    }
+    const i32 flags = kernel::fcntl(operation.fd, abi::fcntl_command::get_status_flags);
+    return flags >= 0 && (flags & abi::open_flag::direct) != 0;
 }
 
 /// An operation on a descriptor that can be waited for, as far as is known.
@@ -95,12 +103,13 @@ void Poller::start(Completion& operation) noexcept {
     const bool on_files = info_of(operation).on_files != 0;
     const bool is_managed_read =
         operation.kind == Kind::read_managed || operation.kind == Kind::read_multishot;
-    if (on_files && (was_file || is_managed_read)) {
+    const bool writes = waits_for_output(operation);
+    const bool is_direct = on_files && !writes && reads_directly(*slot, operation);
+    if (on_files && (was_file || is_managed_read || is_direct)) {
         learn(*slot, operation.fd, events_of(operation));
     }
-    const bool writes = waits_for_output(operation);
     if (slot->has(FdSlot::always_ready) && !asks_not_to_wait(operation) &&
-        (writes || is_managed_read)) {
+        (writes || is_managed_read || is_direct)) {
         go_on_unwatched(operation); // few file systems can write without waiting
         return;
     }
@@ -135,6 +144,9 @@ bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 dir
     if (asks_not_to_wait(operation) || operation.kind == Kind::connect ||
         slot.has(FdSlot::always_ready)) {
         return true;
+    }
+    if (slot.announced != 0 && direction == FdSlot::readable) {
+        return false;
     }
     const Completion* const first = first_in_order(slot, list_of(slot, operation));
     if (accepts(operation) && (first == nullptr || !accepts(*first))) {
@@ -209,6 +221,9 @@ void Poller::deliver(Completion& operation, i32 value, u32 flags) noexcept {
 /// The callback has seen a result, and there may be more.
 void Poller::resume(Completion& operation) noexcept {
     FdSlot& slot = loop_->slot_of(operation);
+    if (resume_at_once(slot, operation)) {
+        return;
+    }
     const bool is_poll = operation.kind == Kind::poll_multishot;
     if (is_poll) {
         count_away(slot, false);
@@ -294,6 +309,9 @@ i32 cancel(Loop& loop, Completion& target, Completion*) noexcept {
 void resume(Loop& loop, Completion& operation) noexcept {
     Poller::of(loop).resume(operation);
 }
+bool receive(Loop& loop, Completion& operation) noexcept {
+    return Poller::of(loop).receive(operation);
+}
 
 void close_fd(Loop& loop, Completion& operation) noexcept {
     Poller::of(loop).close_fd(operation);
@@ -324,6 +342,7 @@ const Engine epoll_engine = {
     .close_pool = close_pool,
     .give_buffer = give_buffer,
     .detach = detach,
+    .receive = receive,
 };
 
 i32 attach_epoll(Loop& loop, const EpollOptions& options) noexcept {

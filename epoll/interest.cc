@@ -35,7 +35,7 @@ void Poller::watch(FdSlot& slot, i32 fd, u16 events) noexcept {
 void Poller::enlist(FdSlot& slot, i32 fd) noexcept {
     if (!slot.has(FdSlot::listed)) {
         slot.set(FdSlot::listed);
-        slot.next_listed = first_listed_;
+        slot.next_listed = first_listed_ & 0x7fffffffu;
         first_listed_ = static_cast<u32>(fd) + 1;
     }
 }

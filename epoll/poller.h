@@ -6,7 +6,7 @@
 #include "../loop/loop.h"
 #include "../loop/perform.h"
 #include "engine.h"
-#include "kinds.h"
+#include "events.h"
 
 namespace oxbow {
 
@@ -19,6 +19,7 @@ class Poller {
     void destroy() noexcept;
     void submit(Completion& operation) noexcept;
     void resume(Completion& operation) noexcept;
+    [[nodiscard]] bool receive(Completion& operation) noexcept;
     void cancel(Completion& target) noexcept;
     void close_fd(Completion& operation) noexcept;
 
@@ -79,6 +80,7 @@ class Poller {
     [[nodiscard]] bool is_cut_read(const Completion& operation, i32 value) noexcept;
     [[nodiscard]] Outcome attempt_all(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] Outcome attempt_managed(Completion& operation, Patience patience) noexcept;
+    void end_managed(Completion& operation, i32 value, u32 flags) noexcept;
     [[nodiscard]] Outcome attempt_connect(Completion& operation) noexcept;
     [[nodiscard]] Outcome wait_again(Completion& operation, Patience patience) noexcept;
     [[nodiscard]] i32 perform_now(const Completion& operation, Patience patience) noexcept;
@@ -94,6 +96,12 @@ class Poller {
     }
     [[nodiscard]] static Completion* first_in_order(const FdSlot& slot,
                                                     const CompletionList& list) noexcept;
+
+    // common.cc
+    [[nodiscard]] bool send_at_once(Completion& operation) noexcept;
+    [[nodiscard]] bool announce_input(FdSlot& slot) noexcept;
+    void take_event_behind(FdSlot& slot, i32 fd, u32 events) noexcept;
+    [[nodiscard]] bool resume_at_once(FdSlot& slot, Completion& operation) noexcept;
 
     // guests.cc
     [[nodiscard]] Outcome attempt_splice(Completion& operation) noexcept;
@@ -131,7 +139,6 @@ class Poller {
 
     // It lives in a mapping of its own, which is zero at first.
     Loop* loop_;
-    usize mapped_bytes_;
     i32 epoll_fd_;
     bool use_pwait2_;
     bool blind_are_due_;

@@ -28,10 +28,14 @@ namespace oxbow {
 
 i32 Poller::wait(u64 deadline_ns) noexcept {
     produced_ = false;
+    if (loop_->untold() != 0) {
+        produced_ = loop_->untold_matter();
+        loop_->finish_untold();
+    }
     if (first_listed_ != 0) {
         settle();
     }
-    if (deadline_ns != 0 && !produced_ && doubtful_count_ <= doubts_few) {
+    if (doubtful_count_ != 0 && deadline_ns != 0 && !produced_ && doubtful_count_ <= doubts_few) {
         ask_after_doubtful(doubts_few);
     }
     if (deadline_ns != 0 && blind_at_ns_ < deadline_ns) {
@@ -133,6 +137,13 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
         ++stale_events_;
         return; // of a file that had this number earlier
+    }
+    if (events == abi::poll_event::in && announce_input(slot)) {
+        return;
+    }
+    if (slot.announced != 0) {
+        take_event_behind(slot, fd, events);
+        return;
     }
     if (is_away(slot)) {
         slot.set(FdSlot::missed);

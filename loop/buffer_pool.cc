@@ -11,7 +11,23 @@ namespace oxbow {
 namespace {
 
 constexpr u32 count_max = 32768;
+// What the kernel is offered at a time, if that is not too few: a part of a small second-level
+// cache.
+constexpr u32 offered_bytes = 128 * 1024;
+constexpr u32 offered_least = 8;
+// After as many takes the kernel is offered fewer. If that are too few, it costs as many requests
+// as are missing another attempt.
+constexpr u32 takes_to_fewer = 16384;
 constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
+
+/// How many buffers the kernel is offered in any case. By doubling: arm has no division.
+[[nodiscard]] u32 offered_at_least(u32 buffer_bytes) noexcept {
+    u32 buffers = offered_least;
+    for (u64 bytes = u64{buffers} * buffer_bytes; 2 * bytes <= offered_bytes; bytes *= 2) {
+        buffers *= 2;
+    }
+    return buffers;
+}
 
 } // namespace
 
@@ -44,9 +60,6 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     if (is_error(mapped)) {
         return -Errno::enomem;
     }
-    // The kernel may hold on to its pages: a child must not get them, nor make this process copy
-    // them.
-    (void)kernel::madvise(reinterpret_cast<void*>(mapped), bytes, abi::madvice::dontfork);
     mapping_ = reinterpret_cast<void*>(mapped);
     mapping_bytes_ = bytes;
     u8* const base = static_cast<u8*>(mapping_);
@@ -58,6 +71,9 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     ring_entries_ = ring_entries;
     held_ = 0;
     first_free_ = 0;
+    offered_ = takes_ = 0;
+    offered_max_ = offered_max_least_ = offered_at_least(buffer_bytes_);
+    offers_few_ = offered_max_ < count_;
     for (u32 i = 0; i < count_; ++i) {
         next_free_[i] = static_cast<u16>(i + 1);
     }
@@ -66,6 +82,10 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     if (result < 0) {
         unmap();
         return result;
+    }
+    if (kernel_takes) {
+        // It holds on to the pages: a child must not get them, nor make this process copy them.
+        (void)kernel::madvise(mapping_, mapping_bytes_, abi::madvice::dontfork);
     }
     next = loop.pools_;
     loop.pools_ = this;
@@ -93,11 +113,13 @@ void BufferPool::unmap() noexcept {
     next_free_ = nullptr;
     buffers_ = nullptr;
     ring_memory = {};
+    offers_few_ = false;
     next = nullptr;
     loop_ = nullptr;
     group = 0;
     kernel_takes = false;
-    count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = 0;
+    count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = offered_ = offered_max_ =
+        takes_ = 0;
 }
 
 i32 BufferPool::take() noexcept {
@@ -124,15 +146,55 @@ void BufferPool::give_back(u16 id) noexcept {
         // Which buffers the kernel has taken it tells with each result; here they are only counted.
         OXBOW_CHECK(held_ != 0, "a buffer was given back twice");
         --held_;
-        loop_->engine().give_buffer(*loop_, *this, id);
+        if (offered_ < offered_max_) {
+            give_to_kernel(id);
+        } else {
+            next_free_[id] = static_cast<u16>(first_free_);
+            first_free_ = id;
+        }
     } else {
         untake(id);
     }
 }
 
+void BufferPool::give_to_kernel(u16 id) noexcept {
+    ++offered_;
+    loop_->engine().give_buffer(*loop_, *this, id);
+}
+
+void BufferPool::offer_another() noexcept {
+    const u16 id = static_cast<u16>(first_free_);
+    first_free_ = next_free_[id];
+    give_to_kernel(id);
+}
+
+void BufferPool::replace_taken() noexcept {
+    if (++takes_ == takes_to_fewer) {
+        takes_ = 0;
+        const u32 fewer = offered_max_ - offered_max_ / 4;
+        offered_max_ = fewer > offered_max_least_ ? fewer : offered_max_least_;
+    }
+    if (offered_ < offered_max_ && first_free_ != count_) {
+        offer_another();
+    }
+}
+
+bool BufferPool::offer_more() noexcept {
+    takes_ = 0;
+    if (first_free_ == count_) {
+        return false; // all are with the user, or there are as many as it has taken just now
+    }
+    offered_max_ = (offered_ > offered_max_ ? offered_ : offered_max_) + 1;
+    offer_another();
+    return true;
+}
+
 void BufferPool::serve_waiters() noexcept {
-    for (u32 left = count_ - held_; left != 0 && !waiters.empty(); --left) {
+    // More than are offered would find none, and come back.
+    for (u32 left = kernel_takes ? offered_ : count_ - held_; left != 0 && !waiters.empty();
+         --left) {
         Completion& waiter = *waiters.pop();
+        --loop_->dependents_;
         waiter.state = State::engine;
         loop_->engine().submit(*loop_, waiter);
     }

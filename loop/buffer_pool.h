@@ -1,6 +1,11 @@
 // BufferPool: buffers of one size for operations that take theirs only when data have come, so that
 // ten thousand idle connections share a handful of them. On io_uring it is a buffer ring that the
 // kernel takes from (5.19); elsewhere the engine takes one when the descriptor is readable.
+//
+// A buffer that was used just now is in the cache, one that was not is not, and for 16 KiB that is
+// as much as all else that an answer costs. So the kernel, which takes its buffers in turn, is
+// offered only a few, and these are replaced by those that were given back last. Where more data
+// come at a time than are offered, that is made good by as many more, for a while.
 #pragma once
 
 #include "list.h"
@@ -64,8 +69,22 @@ class BufferPool {
     void serve_waiters() noexcept;
     /// Undoes take().
     void untake(u16 id) noexcept;
-    /// The kernel has taken one.
-    void taken_by_kernel() noexcept { ++held_; }
+    /// The kernel has taken one, and is offered another.
+    void taken_by_kernel() noexcept {
+        ++held_;
+        --offered_;
+        if (offers_few_) {
+            replace_taken();
+        }
+    }
+    /// The kernel has found none. Whether it does so now, because it is offered more.
+    [[nodiscard]] bool offer_more() noexcept;
+    /// Of an engine whose kernel takes them: offers as many as there are to be.
+    void offer_all() noexcept {
+        while (offered_ < offered_max_ && first_free_ != count_) {
+            offer_another();
+        }
+    }
 
     CompletionList waiters;     ///< in State::awaiting_buffer
     BufferPool* next = nullptr; ///< of the loop's
@@ -76,6 +95,9 @@ class BufferPool {
 
   private:
     void unmap() noexcept;
+    void offer_another() noexcept;
+    void replace_taken() noexcept;
+    void give_to_kernel(u16 id) noexcept;
 
     Loop* loop_ = nullptr;
     u8* buffers_ = nullptr;
@@ -87,6 +109,11 @@ class BufferPool {
     u32 ring_entries_ = 0;
     u32 held_ = 0;
     u32 first_free_ = 0; // count_: none
+    u32 offered_ = 0;    // to a kernel that takes them, as far as we know
+    u32 offered_max_ = 0;
+    u32 offered_max_least_ = 0;
+    bool offers_few_ = false; // of what there is
+    u32 takes_ = 0;           // since the kernel found none
 };
 
 } // namespace oxbow

@@ -42,6 +42,7 @@ i32 Loop::cancel(Completion& target, u32 generation, Completion* request) noexce
     case State::posted:
         return -Errno::ealready; // its callback comes
     case State::ready_more:
+    case State::ready_to_receive:
     case State::resuming:
         target.set(Completion::cancelled); // resume() sees it
         return 0;
@@ -65,6 +66,7 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
         break;
     case State::awaiting_buffer:
         target.arguments.managed.pool->waiters.remove(target);
+        --dependents_;
         break;
     case State::notification:
         notifications_.remove(target);
@@ -189,6 +191,9 @@ u32 Loop::cancel_everything() noexcept {
     }
     // What is left among the deadlines are timers, and deadlines of what has just been asked to
     // end.
+    if (deadlines_.has_undated()) {
+        deadlines_.date(0);
+    }
     (void)deadlines_.expire(~u64{0}, [this, &found](DeadlineNode& node) noexcept {
         Completion& completion = completion_of(node);
         if (completion.state == State::timing) {
@@ -231,6 +236,7 @@ void Loop::start_close(Completion& completion) noexcept {
     slot->set(FdSlot::closing);
     completion.state = State::closing;
     closings_.push(completion);
+    ++dependents_;
     if (slot->in_flight == 0) {
         end_close(completion.fd);
     } else {
@@ -243,6 +249,7 @@ void Loop::end_close(i32 fd) noexcept {
     for (Completion* at = closings_.first(); at != nullptr; at = at->next) {
         if (at->fd == fd) {
             closings_.remove(*at);
+            --dependents_;
             fds_.slot(fd)->clear(FdSlot::closing);
             at->state = State::engine;
             engine_->close_fd(*this, *at);

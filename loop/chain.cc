@@ -41,11 +41,13 @@ void Loop::then(Completion& first, Completion& second, const Operation& operatio
     set_predecessor(second, &first);
     first.set(Completion::has_successors);
     chained_[bucket_of(first)].push(second);
+    ++dependents_;
 }
 
 void Loop::unchain(Completion& completion) noexcept {
     chained_[bucket_of(*predecessor_of(completion))].remove(completion);
     set_predecessor(completion, nullptr);
+    --dependents_;
 }
 
 void Loop::start_successors(const Completion& first, bool succeeded) noexcept {

@@ -23,25 +23,28 @@ using Callback = Action (*)(Loop& loop, Completion& completion, Result result, v
 
 /// A callback and what it is called with.
 struct Handler {
-    Callback callback = nullptr; ///< nullptr: nobody wants to know
+    /// nullptr: nobody wants to know. A run does not come back for the end of such a send or
+    /// send_all; Completion::idle() tells of it.
+    Callback callback = nullptr;
     void* user = nullptr;
 };
 
 /// Where a completion is. Users ask idle(); the rest is the loop's and the engines'.
 enum class State : u8 {
-    idle,            ///< the caller's
-    ready,           ///< its last result waits for the callback
-    ready_more,      ///< a result waits for the callback, and the operation goes on
-    resuming,        ///< its callback is running, or has just run, with more()
-    timing,          ///< among the deadlines
-    notification,    ///< waits for an Async
-    chained,         ///< waits for another completion to succeed
-    parked,          ///< waits for room in the ring
-    awaiting_buffer, ///< waits for a buffer of its BufferPool
-    engine,          ///< in the engine's hands
-    worker,          ///< a job of the WorkerPool, or its result on the way
-    posted,          ///< by another thread, on its way
-    closing,         ///< a close that waits for what is in flight
+    idle,             ///< the caller's
+    ready,            ///< its last result waits for the callback
+    ready_more,       ///< a result waits for the callback, and the operation goes on
+    ready_to_receive, ///< when the callback's turn comes, the engine fetches the result
+    resuming,         ///< its callback is running, or has just run, with more()
+    timing,           ///< among the deadlines
+    notification,     ///< waits for an Async
+    chained,          ///< waits for another completion to succeed
+    parked,           ///< waits for room in the ring
+    awaiting_buffer,  ///< waits for a buffer of its BufferPool
+    engine,           ///< in the engine's hands
+    worker,           ///< a job of the WorkerPool, or its result on the way
+    posted,           ///< by another thread, on its way
+    closing,          ///< a close that waits for what is in flight
 };
 
 struct Completion {
@@ -103,9 +106,11 @@ template <class Function>
     }
 }
 
-template <auto method>
+// `Object` follows from the method, and is a parameter nevertheless: with the method alone, g++ 12
+// takes two classes of one name, each of an unnamed namespace of its own file, for one, and the
+// linker keeps only the callback of the first.
+template <class Object, auto method>
 inline Action call_method(Loop& loop, Completion& completion, Result result, void* user) noexcept {
-    using Object = typename MemberOf<decltype(method)>::Object;
     Object& object = *static_cast<Object*>(user);
     if constexpr (requires { (object.*method)(loop, completion, result); }) {
         return action_of([&]() noexcept { return (object.*method)(loop, completion, result); });
@@ -123,7 +128,8 @@ inline Action call_method(Loop& loop, Completion& completion, Result result, voi
 template <auto method>
 [[nodiscard]] inline Handler
 on(typename detail::MemberOf<decltype(method)>::Object& object) noexcept {
-    return {&detail::call_method<method>, &object};
+    using Object = typename detail::MemberOf<decltype(method)>::Object;
+    return {&detail::call_method<Object, method>, &object};
 }
 
 } // namespace oxbow

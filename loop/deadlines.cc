@@ -1,6 +1,8 @@
 // Deadlines: what happens when time passes.
 #include "deadlines.h"
 
+#include "../syscall/time.h"
+
 namespace oxbow {
 
 namespace {
@@ -86,7 +88,7 @@ u64 Deadlines::slot_tick(u32 level, u32 slot) const noexcept {
 }
 
 u64 Deadlines::next_deadline_ns() const noexcept {
-    if (occupied_[levels] != 0) {
+    if ((occupied_[levels] & due_or_held) != 0) {
         return 0; // asked during a visit, and others are due
     }
     const u32 level = lowest_level();
@@ -236,11 +238,7 @@ void Deadlines::deal_out(u32 index) noexcept {
 /// Empties a slot that the base has entered: what is due, in order, and puts the rest where it
 /// belongs now. Returns the first that is due, and leaves the others in the list `due`.
 DeadlineNode* Deadlines::sort_out(u32 index) noexcept {
-    DeadlineLink& head = lists_[index];
-    DeadlineLink* link = head.next;
-    head.prev->next = nullptr;
-    head = {};
-    vacate(index);
+    DeadlineLink* link = empty_out(index);
     if (link->next != nullptr) {
         link = sort(link);
     }
@@ -261,16 +259,32 @@ DeadlineNode* Deadlines::sort_out(u32 index) noexcept {
 
 /// What visits have armed although it is due belongs, like all that comes too late, to the base.
 void Deadlines::release_held() noexcept {
-    DeadlineLink& head = lists_[held];
-    DeadlineLink* link = head.next;
-    head.prev->next = nullptr;
-    head = {};
-    vacate(held);
+    DeadlineLink* link = empty_out(held);
     while (link != nullptr) {
         DeadlineNode& node = node_of(link);
         link = link->next;
         append(index_of(node.deadline_ns), node);
     }
+}
+
+void Deadlines::date(u64 now_ns) noexcept {
+    DeadlineLink* link = empty_out(undated);
+    while (link != nullptr) {
+        DeadlineNode& node = node_of(link);
+        link = link->next;
+        node.deadline_ns = saturating_add(now_ns, node.deadline_ns);
+        append(index_of(node.deadline_ns), node);
+    }
+}
+
+/// The nodes of a list that is not empty, as a chain that ends with nullptr.
+DeadlineLink* Deadlines::empty_out(u32 index) noexcept {
+    DeadlineLink& head = lists_[index];
+    DeadlineLink* const first = head.next;
+    head.prev->next = nullptr;
+    head = {};
+    vacate(index);
+    return first;
 }
 
 } // namespace oxbow

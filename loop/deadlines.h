@@ -16,10 +16,11 @@
 // deals to are empty before, and the sort is stable. (A tick that the base has passed counts as the
 // base's, so those that come too late are equal in this, too: the sort tells them apart.)
 //
-// Kept because it was the fastest. `make bench CASE=deadlines`, ns of CPU beside a 4-ary heap and a
-// pairing heap, medians of 7 on a busy machine: a million inserted and fired late 77, 259 and 932;
-// fired one by one 117, 333 and 1537; one started and stopped 4.0, 4.2 and 7.4; one of 100,000
-// reset 11, 27 and 81. (With fewer than a hundred timers in all, firing costs the heap less.)
+// Kept because it was the fastest of three. By itself (`make bench CASE=timers` measures it within
+// a loop), ns of CPU beside a 4-ary heap and a pairing heap, medians of 7 on a busy machine: a
+// million inserted and fired late 77, 259 and 932; fired one by one 117, 333 and 1537; one started
+// and stopped 4.0, 4.2 and 7.4; one of 100,000 reset 11, 27 and 81. (With fewer than a hundred
+// timers in all, firing costs the heap less.)
 #pragma once
 
 #include "../syscall/check.h"
@@ -68,14 +69,28 @@ class Deadlines {
 
     /// The same as to remove the node, if it is armed, and to insert it.
     void reset(DeadlineNode& node, u64 deadline_ns) noexcept {
-        if (node.armed()) {
-            unlink(node);
-        } else {
-            ++count_;
-        }
-        node.deadline_ns = deadline_ns;
-        append(index_of(deadline_ns), node);
+        rearm(node, deadline_ns, index_of(deadline_ns));
     }
+
+    /// As insert() and reset(), for a deadline that is `duration_ns` from the next date(): whoever
+    /// arms many need not read the clock for each. Until then `deadline_ns` is the duration, and
+    /// the node is not looked at by next_deadline_ns() and expire().
+    void insert_undated(DeadlineNode& node, u64 duration_ns) noexcept {
+        OXBOW_CHECK(!node.armed(), "a deadline was inserted twice");
+        node.deadline_ns = duration_ns;
+        append(undated, node);
+        ++count_;
+    }
+    void reset_undated(DeadlineNode& node, u64 duration_ns) noexcept {
+        rearm(node, duration_ns, undated);
+    }
+
+    /// Whether date() has something to do.
+    [[nodiscard]] bool has_undated() const noexcept {
+        return (occupied_[levels] >> (undated % level_slots) & 1) != 0;
+    }
+    /// Counts all undated durations from `now_ns`.
+    void date(u64 now_ns) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     [[nodiscard]] u32 count() const noexcept { return count_; }
@@ -89,16 +104,21 @@ class Deadlines {
     /// Disarms every node whose deadline is `now_ns` or before and calls `visit(node)` for it, in
     /// the order of deadlines, and of insertion where they are equal. Returns how many there were.
     /// A visit may insert, remove and reset any node; one that it arms is not visited before the
-    /// next call. Time must not run backwards from call to call.
+    /// next call. Time must not run backwards from call to call. After `visits_max` of them the
+    /// rest is left to the next call, which visits it first.
     ///
     /// Also to be called once before the first insert, if the clock does not start near 0: it is
     /// the only way that this learns of the time, and what lies far ahead is dealt out more often.
     template <class Visit>
-    u32 expire(u64 now_ns, Visit&& visit) noexcept {
+    u32 expire(u64 now_ns, Visit&& visit, u32 visits_max = ~0u) noexcept {
         OXBOW_CHECK(!expiring_, "Deadlines::expire inside of a visit");
         u32 visited = 0;
         begin(now_ns);
-        while (DeadlineNode* const node = take()) {
+        while (visited < visits_max) {
+            DeadlineNode* const node = take();
+            if (node == nullptr) {
+                break;
+            }
             visit(*node);
             ++visited;
         }
@@ -121,11 +141,13 @@ class Deadlines {
     static constexpr u32 fetch_slots = 4;
     static constexpr u32 fetch_steps_max = 2048;
 
-    // Two lists that are in no level, but end and are left as slots are: what is due and not yet
-    // visited, and what visits have armed although it is due.
+    // Three lists that are in no level, but end and are left as slots are: what is due and not yet
+    // visited, what visits have armed although it is due, and what date() is to come to.
     static constexpr u32 due = levels * level_slots;
     static constexpr u32 held = due + 1;
-    static constexpr u32 lists = held + 1;
+    static constexpr u32 undated = held + 1;
+    static constexpr u32 lists = undated + 1;
+    static constexpr u64 due_or_held = 3; // their bits in occupied_[levels]
 
     [[nodiscard]] static DeadlineNode& node_of(DeadlineLink* link) noexcept {
         return *reinterpret_cast<DeadlineNode*>(link); // its first member
@@ -171,6 +193,16 @@ class Deadlines {
         occupied_[index / level_slots] |= u64{1} << index % level_slots;
     }
 
+    void rearm(DeadlineNode& node, u64 deadline_ns, u32 index) noexcept {
+        if (node.armed()) {
+            unlink(node);
+        } else {
+            ++count_;
+        }
+        node.deadline_ns = deadline_ns;
+        append(index, node);
+    }
+
     void unlink(DeadlineNode& node) noexcept {
         DeadlineLink* const next = node.link.next;
         DeadlineLink* const prev = node.link.prev;
@@ -213,13 +245,14 @@ class Deadlines {
     void end() noexcept {
         expiring_ = false;
         floor_tick_ = base_tick_;
-        if (occupied_[levels] != 0) {
+        if ((occupied_[levels] & (u64{1} << held % level_slots)) != 0) {
             release_held();
         }
     }
 
     [[nodiscard]] u32 lowest_level() const noexcept;
     [[nodiscard]] u64 slot_tick(u32 level, u32 slot) const noexcept;
+    [[nodiscard]] DeadlineLink* empty_out(u32 index) noexcept;
     [[nodiscard]] static bool is_short(const DeadlineLink& head) noexcept;
     [[nodiscard]] DeadlineNode* collect() noexcept;
     void fetch(u32 level) noexcept;
@@ -227,15 +260,15 @@ class Deadlines {
     [[nodiscard]] DeadlineNode* sort_out(u32 index) noexcept;
     void release_held() noexcept;
 
-    DeadlineLink lists_[lists];
+    u32 count_ = 0;
+    bool expiring_ = false;
+    bool finished_ = false; // while expiring: what is left in the slots is not due
     u64 occupied_[levels + 1] = {};
     u64 fetched_[levels] = {}; // which slots fetch() has seen; it may be wrong, at a cost
     u64 base_tick_ = 0;
     u64 floor_tick_ = 0; // a tick below it needs a second look: the base, or while expiring now + 1
     u64 now_ns_ = 0;
-    u32 count_ = 0;
-    bool expiring_ = false;
-    bool finished_ = false; // while expiring: what is left in the slots is not due
+    DeadlineLink lists_[lists];
 };
 
 } // namespace oxbow

@@ -56,6 +56,12 @@ struct Engine {
     /// by itself. nullptr, both of them: it has nothing to register with.
     bool (*register_fd)(Loop& loop, i32 fd) noexcept = nullptr;
     void (*unregister_fd)(Loop& loop, i32 fd) noexcept = nullptr;
+
+    /// Fetches what was announced with Loop::deliver_later, when its callback's turn has come: so
+    /// that data are in the processor's cache, and one buffer serves many. True: the completion has
+    /// its value and flags and is in State::ready_more; false: it has been put elsewhere. nullptr:
+    /// the engine announces nothing.
+    bool (*receive)(Loop& loop, Completion& completion) noexcept = nullptr;
 };
 
 } // namespace oxbow

@@ -24,12 +24,13 @@ struct FdSlot {
     static constexpr u16 doubtful = 4096;  ///< epoll: among those whose number may be new
     static constexpr u16 one_away = 8192;  ///< epoll: from here on, a count of such polls
 
-    CompletionList readers; ///< in the engine's hands; those that wait for input, and all others
-    CompletionList writers; ///< epoll: those that wait for room
-    u32 in_flight = 0;      ///< operations on it, wherever they wait
-    u32 generation = 0;     ///< epoll: of the registration, so that no stale event is believed
-    u32 next_listed = 0;    ///< epoll: the next number in that list, plus one
-    u16 interest = 0;       ///< epoll: what the kernel is to watch for, abi::poll_event
+    CompletionList readers;   ///< in the engine's hands; those that wait for input, and all others
+    CompletionList writers;   ///< epoll: those that wait for room
+    u32 in_flight = 0;        ///< operations on it, wherever they wait
+    u32 generation = 0;       ///< epoll: of the registration, so that no stale event is believed
+    u32 next_listed : 31 = 0; ///< epoll: the next number in that list, plus one
+    u32 announced   : 1 = 0;  ///< epoll: the first of its readers has left to have its turn
+    u16 interest = 0;         ///< epoll: what the kernel is to watch for, abi::poll_event
     u16 flags = 0;
 
     [[nodiscard]] bool has(u16 bit) const noexcept { return (flags & bit) != 0; }

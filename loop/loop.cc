@@ -5,8 +5,8 @@
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
-#include "../syscall/call_time.h"
 #include "../syscall/time.h"
+#include "../syscall/vdso.h"
 #include "perform.h"
 
 namespace oxbow {
@@ -44,20 +44,20 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
     OXBOW_CHECK(!is_open() && fds_.slots == nullptr, "Loop::prepare of a loop that is open");
     options_ = options;
     fds_.count = options.fds_max != 0 ? options.fds_max : fds_of_process();
-    const long slots = kernel::mmap(
-        nullptr, fds_.count * sizeof(FdSlot), abi::protection::read | abi::protection::write,
-        abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
+    const long slots =
+        kernel::mmap(nullptr, mapped_bytes(), abi::protection::read | abi::protection::write,
+                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
     if (is_error(slots)) {
         fds_ = {};
         return static_cast<i32>(slots);
     }
     fds_.slots = reinterpret_cast<FdSlot*>(slots);
-    wake_fd_ = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
-    if (wake_fd_ < 0) {
-        const i32 error = wake_fd_;
+    const i32 made = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
+    if (made < 0) {
         close();
-        return error;
+        return made;
     }
+    wake_fd_and_1_ = made + 1;
     const i32 result = open_jobs();
     if (result != 0) {
         close();
@@ -74,25 +74,22 @@ void Loop::close() noexcept {
     if (engine_ != nullptr) {
         engine_->detach(*this);
     }
-    if (wake_fd_ >= 0) {
-        (void)kernel::close(wake_fd_); // an eventfd has nothing to lose
+    if (wake_fd_and_1_ != 0) {
+        (void)kernel::close(wake_fd()); // an eventfd has nothing to lose
     }
     if (fds_.slots != nullptr) {
-        (void)kernel::munmap(fds_.slots, fds_.count * sizeof(FdSlot));
+        (void)kernel::munmap(fds_.slots, mapped_bytes());
     }
     engine_ = nullptr;
     engine_state_ = nullptr;
-    wake_fd_ = -1;
+    wake_fd_and_1_ = 0;
     fds_ = {};
     owner_tid_ = 0;
     stopped_ = false;
 }
 
 u64 Loop::update_now() noexcept {
-    abi::Timespec time = {};
-    (void)kernel::clock_gettime(abi::clock::monotonic, &time); // cannot fail
-    ++statistics_.syscalls;
-    return now_ns_ = nanoseconds_of(time);
+    return now_ns_ = monotonic_ns();
 }
 
 void Loop::check_owner() noexcept {
@@ -112,6 +109,15 @@ void Loop::submit(Completion& completion, const Operation& operation, Handler ha
     OXBOW_CHECK(is_open(), "submit to a loop that is not open");
     check_owner();
     fill(completion, operation, handler);
+    if (completion.kind > Kind::close && operation.deadline_ns == Operation::no_deadline &&
+        !draining_) [[likely]] {
+        ++active_;
+        ++statistics_.submitted;
+        completion.bits = 0;
+        completion.value = 0;
+        start_on_engine(completion);
+        return;
+    }
     start(completion, operation.deadline_ns, operation.deadline_is_relative);
 }
 
@@ -135,7 +141,7 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
     }
     switch (completion.kind) {
     case Kind::nop:
-        finish(completion, 0);
+        make_ready(completion, State::ready, 0, 0);
         return;
     case Kind::timer:
         start_timer(completion);
@@ -152,11 +158,14 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
         break;
     }
     if (deadline_ns != Operation::no_deadline) {
-        if (deadline_is_relative) {
-            deadline_ns = saturating_add(update_now(), deadline_ns);
-        }
         completion.set(Completion::timed);
-        deadlines_.insert(completion.deadline, deadline_ns);
+        if (!deadline_is_relative) {
+            deadlines_.insert(completion.deadline, deadline_ns);
+        } else if (running_) {
+            deadlines_.insert_undated(completion.deadline, deadline_ns); // as start_timer() says
+        } else {
+            deadlines_.insert(completion.deadline, saturating_add(update_now(), deadline_ns));
+        }
     }
     if (completion.kind == Kind::notification) {
         start_notification(completion);
@@ -165,15 +174,19 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
     }
 }
 
+/// A cached time would let a timer end early, since it is as old as the round; so one that is given
+/// as a duration gets its date when the callbacks of this round have run, from one look at the
+/// clock for all of them.
 void Loop::start_timer(Completion& completion) noexcept {
     const arguments::Timer& timer = completion.arguments.timer;
-    u64 deadline_ns = timer.time_ns;
-    if (!timer.absolute) {
-        // A cached time would let it end early: it is as old as the round.
-        deadline_ns = saturating_add(update_now(), deadline_ns);
-    }
     completion.state = State::timing;
-    deadlines_.insert(completion.deadline, deadline_ns);
+    if (timer.absolute) {
+        deadlines_.insert(completion.deadline, timer.time_ns);
+    } else if (running_) {
+        deadlines_.insert_undated(completion.deadline, timer.time_ns);
+    } else {
+        deadlines_.insert(completion.deadline, saturating_add(update_now(), timer.time_ns));
+    }
 }
 
 void Loop::start_on_engine(Completion& completion) noexcept {
@@ -215,9 +228,11 @@ void Loop::rearm(Completion& completion) noexcept {
     completion.value = 0;
     if (draining_) {
         finish(completion, -Errno::ecanceled);
-        return;
+    } else if (completion.deadline.deadline_ns == completion.arguments.timer.time_ns) {
+        start_timer(completion); // cancelled before it had got a date
+    } else {
+        start_next_period(completion, completion.arguments.timer.time_ns);
     }
-    start_next_period(completion, completion.arguments.timer.time_ns);
 }
 
 void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
@@ -229,6 +244,11 @@ void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
         start(timer, Operation::no_deadline, false);
         return;
     }
+    if (timer.state == State::timing && running_) {
+        timer.value = 0;
+        deadlines_.reset_undated(timer.deadline, duration_ns);
+        return;
+    }
     const u64 deadline_ns = saturating_add(update_now(), duration_ns);
     if (timer.state == State::timing) {
         timer.value = 0;
@@ -238,6 +258,23 @@ void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
     // It is in the ready queue or in its callback: whoever comes to it next sees the mark.
     timer.deadline.deadline_ns = deadline_ns;
     timer.set(was_reset);
+}
+
+bool Loop::stop_timer(Completion& timer) noexcept {
+    OXBOW_CHECK(timer.kind == Kind::timer || timer.idle(), "Loop::stop_timer of something else");
+    check_owner();
+    if (timer.state != State::timing) {
+        if (timer.state == State::ready && timer.has(was_reset)) {
+            timer.set(Completion::cancelled); // else it would go on from there
+        }
+        return false;
+    }
+    deadlines_.remove(timer.deadline);
+    end_activation(timer);
+    if (timer.has(Completion::has_successors)) {
+        start_successors(timer, false);
+    }
+    return true;
 }
 
 /// At the time that Loop::reset_timer has set.
@@ -290,17 +327,32 @@ void Loop::make_ready(Completion& completion, State state, i32 value, u32 flags)
 void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     OXBOW_CHECK(completion.state != State::ready, "an operation was finished twice");
     if (completion.deadline.armed()) {
+        if (completion.has(Completion::timed) && deadlines_.has_undated()) {
+            deadlines_.date(update_now()); // a rearm wants to know when it would have been over
+        }
         deadlines_.remove(completion.deadline);
     }
-    if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
-        value = -Errno::etime;
+    if (completion.has(Completion::expired | Completion::cancelled)) [[unlikely]] {
+        if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
+            value = -Errno::etime;
+        }
+        if (completion.has(Completion::cancelled) && !parked_.empty()) {
+            settle_parked_requests(completion, value);
+        }
     }
-    if (completion.has(Completion::cancelled) && !parked_.empty()) {
-        settle_parked_requests(completion, value);
-    }
+    give_buffer_back(completion);
     make_ready(completion, State::ready, value, flags);
     if (completion.has(Completion::counted)) {
         end_on_fd(completion);
+    }
+}
+
+void Loop::give_buffer_back(Completion& completion) noexcept {
+    if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
+        arguments::Send& sent = completion.arguments.send;
+        sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
+        sent.flags = sent.message_flags();
+        sent.pool = nullptr;
     }
 }
 
@@ -327,6 +379,7 @@ void Loop::await_buffer(Completion& completion) noexcept {
     ++statistics_.buffer_waits;
     completion.state = State::awaiting_buffer;
     completion.arguments.managed.pool->waiters.push(completion);
+    ++dependents_;
 }
 
 } // namespace oxbow

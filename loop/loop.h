@@ -50,9 +50,15 @@ class Loop {
     void cancel(Completion& completion) noexcept;
 
     /// Sets the time of a timer anew, whether it is in flight or idle (then it is submitted as it
-    /// was before). It ends `duration_ns` from now and not at its old time, even where that has
-    /// passed and its callback is still to come.
+    /// was before). It ends `duration_ns` from now, counted as op::timer does, and not at its old
+    /// time, even where that has passed and its callback is still to come.
     void reset_timer(Completion& timer, u64 duration_ns) noexcept;
+
+    /// Takes a timer back: it is idle then, and its callback does not run. For what is started far
+    /// more often than it fires, this is cheaper than cancel(). What is chained behind it ends with
+    /// -ECANCELED. False: there is no taking back, since it is idle, or its time has come and its
+    /// callback is still to come or runs (of a periodic one, cancel() ends it then).
+    [[nodiscard]] bool stop_timer(Completion& timer) noexcept;
 
     /// From any thread or signal handler: runs the handler's callback in the loop's thread, with a
     /// result of 0. `completion` must be idle.
@@ -128,17 +134,33 @@ class Loop {
         engine_state_ = state;
     }
     [[nodiscard]] void* engine_state() const noexcept { return engine_state_; }
+    /// Between prepare() and close(): memory for what an engine knows, and some more for each
+    /// descriptor. All zero, or as the last engine has left it.
+    static constexpr usize engine_room_bytes = 4096;
+    static constexpr usize engine_room_bytes_per_fd = 4;
+    [[nodiscard]] void* engine_room() const noexcept {
+        const uptr end = reinterpret_cast<uptr>(fds_.slots + fds_.count);
+        return reinterpret_cast<void*>((end + room_alignment - 1) & ~(room_alignment - 1));
+    }
     [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
 
     /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
     /// own lists.
     void finish(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    /// The engine is done with the buffer that a send_all was to give back to its pool, or with the
+    /// operation's descriptor; finish() does both, too.
+    static void give_buffer_back(Completion& completion) noexcept;
+    void end_on_fd(Completion& completion) noexcept;
     /// A result of an operation that goes on. The caller has taken it out of its own lists, and
     /// puts it back in Engine::resume.
     void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    /// The same without a result, which is fetched by Engine::receive.
+    void deliver_later(Completion& completion) noexcept {
+        make_ready(completion, State::ready_to_receive, 0, 0);
+    }
     /// Whether a callback is still to see a result of it, so that no further one can be delivered.
     [[nodiscard]] static bool has_result(const Completion& completion) noexcept {
-        return completion.state == State::ready || completion.state == State::ready_more;
+        return completion.state >= State::ready && completion.state <= State::ready_to_receive;
     }
 
     /// Waits for room in the ring, in order.
@@ -146,6 +168,22 @@ class Loop {
     [[nodiscard]] CompletionList& parked() noexcept { return parked_; }
     /// Waits for a buffer of its pool; goes back to Engine::submit when there is one.
     void await_buffer(Completion& completion) noexcept;
+
+    // Of sends without a callback that have succeeded, or of whose success the kernel will not
+    // tell (untold.cc). `send` is in none of the engine's lists.
+    [[nodiscard]] bool takes_untold(const Completion& send) const noexcept {
+        return send.callback == nullptr && untold_count_ != untold_max;
+    }
+    void add_untold(Completion& send) noexcept { untold_[untold_count_++] = &send; }
+    [[nodiscard]] u32 untold() const noexcept { return untold_count_; }
+    /// Whether something waits for their end, so that no sleep may come before.
+    [[nodiscard]] bool untold_matter() const noexcept {
+        return dependents_ != 0 || active_ <= untold_count_;
+    }
+    /// It is as any other from here on. False: it is none of them.
+    [[nodiscard]] bool forget_untold(const Completion& send) noexcept;
+    /// They have all ended.
+    void finish_untold() noexcept;
 
     /// Does the operation on a worker thread, or lets the thread that waits wait for it, and
     /// finishes with what comes of it; the completion is in no list of the engine's.
@@ -169,7 +207,7 @@ class Loop {
 
     /// The eventfd that other threads write to while the loop sleeps. Edge-triggered: it is never
     /// read.
-    [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_; }
+    [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_and_1_ - 1; }
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
     [[nodiscard]] bool is_draining() const noexcept { return draining_; }
 
@@ -177,7 +215,12 @@ class Loop {
     friend class Async;
     friend class BufferPool;
 
+    static constexpr uptr room_alignment = 64; // a cache line
     static constexpr u32 chain_buckets = 64;
+    static constexpr u32 untold_max = 64;
+    // What callbacks make ready by themselves costs no system call, but never keeps the kernel
+    // waiting for longer than this.
+    static constexpr u32 callbacks_between_looks = 64;
     // Of a timer: its result is not to be told, it has been set anew.
     static constexpr u8 was_reset = Completion::engine_bit_a;
     [[nodiscard]] static bool was_set_anew(const Completion& completion) noexcept {
@@ -194,7 +237,6 @@ class Loop {
     void start_on_engine(Completion& completion) noexcept;
     void restart_timer(Completion& completion) noexcept;
     void start_next_period(Completion& completion, u64 period_ns) noexcept;
-    void end_on_fd(Completion& completion) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
 
@@ -205,12 +247,29 @@ class Loop {
     [[nodiscard]] Completion* take_back_on(i32 fd) noexcept;
 
     // run.cc
+    [[nodiscard]] usize mapped_bytes() const noexcept {
+        return room_alignment + engine_room_bytes +
+               fds_.count * (sizeof(FdSlot) + engine_room_bytes_per_fd);
+    }
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
+    void end_run() noexcept;
+    void date_deadlines() noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
+    void serve_waiters() noexcept;
     [[nodiscard]] u32 run_ready() noexcept;
     [[nodiscard]] bool run_callback(Completion& completion) noexcept;
+    [[nodiscard]] bool run_callback_with_care(Completion& completion) noexcept;
+    /// From here on the completion is the caller's, and may be gone unless its callback asks for
+    /// more.
+    void end_activation(Completion& completion) noexcept {
+        completion.state = State::idle;
+        ++completion.generation;
+        --active_;
+        ++statistics_.completed;
+    }
     Action call(Completion& completion, Result result) noexcept;
+    Action call_and_time(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;
     void expire_deadlines() noexcept;
     [[nodiscard]] static Completion& completion_of(DeadlineNode& node) noexcept {
@@ -245,41 +304,48 @@ class Loop {
     void take_remote() noexcept;
     void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
-    [[nodiscard]] bool has_remote_work() const noexcept {
-        return !posted_.empty() || !worker_results_.empty() || !worker_ends_.empty() ||
-               !notified_.empty();
-    }
+    [[nodiscard]] bool has_remote_work() const noexcept { return load_relaxed(&brought_) != 0; }
 
+    // What every round and every operation touches comes first and together: a server that has
+    // slept begins with cold caches. And all of it is zero at first, so that a static loop takes no
+    // room in the program's file.
     const Engine* engine_ = nullptr;
     void* engine_state_ = nullptr;
     CompletionQueue ready_;
-    CompletionQueue batch_;          // what was ready when the callbacks of this round began
-    Completion* resuming_ = nullptr; // whose callback runs, where further results follow
-    u64 now_ns_ = 0;                 // 0: not read in this round
+    CompletionQueue batch_; // what was ready when the callbacks of this round began
     u32 active_ = 0;
+    u32 dependents_ = 0; // of those, what waits for another: for its buffer or its end
+    u32 untold_count_ = 0;
+    u32 callbacks_to_look_ = 0;      // at the kernel; before that comes a look where none is ready
+    u64 now_ns_ = 0;                 // 0: not read in this round
+    Completion* resuming_ = nullptr; // whose callback runs, where further results follow
+    CompletionList parked_;
+    FdTable fds_;
+    u32 fd_highest_ = 0; // that an operation has used
     bool stopped_ = false;
     bool running_ = false;
     bool draining_ = false;
-    u32 sleeping_ = 0; // shared: whether a write to the eventfd is needed
-    i32 wake_fd_ = -1;
-    RemoteQueue<Completion> posted_;
-    RemoteQueue<Completion> worker_results_;
-    RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
-    RemoteQueue<Async> notified_;
-    FdTable fds_;
+    i32 owner_tid_ = 0;
+    i32 wake_fd_and_1_ = 0; // 0: there is none
+    Statistics statistics_;
+    LoopOptions options_ = {.entries = 0, .workers_max = 0};
+    Completion* untold_[untold_max] = {};
+    Deadlines deadlines_;
     FdSlot unattached_;
-    CompletionList parked_;
     CompletionList notifications_; // in State::notification
     CompletionList closings_;      // in State::closing
     CompletionList chained_[chain_buckets];
     BufferPool* pools_ = nullptr;
-    u32 fd_highest_ = 0; // that an operation has used
-    i32 owner_tid_ = 0;
-    Deadlines deadlines_;
     WorkerPool workers_;
     WaitThread waits_;
-    Statistics statistics_;
-    LoopOptions options_;
+
+    // Shared with other threads.
+    u32 sleeping_ = 0; // whether a write to the eventfd is needed
+    u32 brought_ = 0;  // whether there may be something in one of the four queues
+    RemoteQueue<Completion> posted_;
+    RemoteQueue<Completion> worker_results_;
+    RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
+    RemoteQueue<Async> notified_;
 };
 
 } // namespace oxbow

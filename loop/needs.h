@@ -24,6 +24,12 @@ extern const char worker_pool_part; ///< worker_pool.cc
 extern const char wait_thread_part; ///< wait_thread.cc
 extern const char transfers_part;   ///< perform_transfer.cc
 extern const char paths_part;       ///< perform_path.cc
+extern const char messages_part;    ///< perform_message.cc
+extern const char processes_part;   ///< perform_process.cc
+// And where there is a ring:
+extern const char ring_files_part;     ///< uring/engine_file.cc
+extern const char ring_messages_part;  ///< uring/engine_message.cc
+extern const char ring_processes_part; ///< uring/engine_process.cc
 
 template <const char* part, class>
 struct Need {
@@ -35,21 +41,36 @@ template <class Caller>
 void need_workers() noexcept {
     (void)&Need<&worker_pool_part, Caller>::reference;
 }
-template <class Caller>
-void need_wait_thread() noexcept {
-    (void)&Need<&wait_thread_part, Caller>::reference;
-}
 /// Reads and writes; of files they may block, so that they need workers too.
 template <class Caller>
 void need_transfers() noexcept {
     (void)&Need<&transfers_part, Caller>::reference;
+    (void)&Need<&ring_files_part, Caller>::reference;
     need_workers<Caller>();
 }
 /// What is done with files and paths: the same.
 template <class Caller>
 void need_paths() noexcept {
     (void)&Need<&paths_part, Caller>::reference;
+    (void)&Need<&ring_files_part, Caller>::reference;
     need_workers<Caller>();
+}
+
+template <class Caller>
+void need_messages() noexcept {
+    (void)&Need<&messages_part, Caller>::reference;
+    (void)&Need<&ring_messages_part, Caller>::reference;
+}
+template <class Caller>
+void need_processes() noexcept {
+    (void)&Need<&processes_part, Caller>::reference;
+    (void)&Need<&ring_processes_part, Caller>::reference;
+}
+/// To wait for a process or a futex there is a thread, where the ring does not.
+template <class Caller>
+void need_wait_thread() noexcept {
+    (void)&Need<&wait_thread_part, Caller>::reference;
+    need_processes<Caller>();
 }
 
 /// What the loop calls of WorkerPool and of WaitThread.

@@ -21,6 +21,7 @@
 //   can block without a descriptor to wait for (files, paths) runs on a worker thread.
 #pragma once
 
+#include "buffer_pool.h"
 #include "needs.h"
 #include "operation.h"
 
@@ -29,7 +30,9 @@ namespace oxbow::op {
 using arguments::Splice;
 
 namespace detail {
+using ::oxbow::detail::need_messages;
 using ::oxbow::detail::need_paths;
+using ::oxbow::detail::need_processes;
 using ::oxbow::detail::need_transfers;
 using ::oxbow::detail::need_wait_thread;
 
@@ -55,8 +58,10 @@ using ::oxbow::detail::need_wait_thread;
 }
 
 /// Ends `duration_ns` after its submit, never earlier, with the count of periods that have passed:
-/// 1. A rearm lets it end again `duration_ns` after it was due; what was missed meanwhile is
-/// counted and not caught up on.
+/// 1. One that a callback submits counts from the end of the callbacks of this round, since one
+/// look at the clock then serves them all; who needs it to the point uses timer_at. A rearm lets it
+/// end again `duration_ns` after it was due; what was missed meanwhile is counted and not caught up
+/// on.
 [[nodiscard]] inline Operation timer(u64 duration_ns) noexcept {
     Operation operation = detail::make(Kind::timer, -1);
     operation.arguments.timer = {duration_ns, 0, false};
@@ -209,8 +214,10 @@ struct PeerAddress {
 
 /// Receives with address and control messages, as recvmsg(2). An empty datagram is 0 bytes and not
 /// eof().
+template <class Caller = void>
 [[nodiscard]] inline Operation recvmsg(i32 fd, abi::MessageHeader* message,
                                        u32 flags = 0) noexcept {
+    detail::need_messages<Caller>();
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::recvmsg_all : Kind::recvmsg, fd);
     operation.arguments.receive_message = {message, all ? flags & ~abi::msg_flag::waitall : flags};
@@ -219,9 +226,11 @@ struct PeerAddress {
 
 /// As recvmsg, until all of its vectors are full. Address and control messages are the first
 /// part's.
+template <class Caller = void>
 [[nodiscard]] inline Operation recvmsg_all(i32 fd, abi::MessageHeader* message,
                                            u32 flags = 0) noexcept {
-    Operation operation = recvmsg(fd, message, flags);
+    detail::need_messages<Caller>();
+    Operation operation = recvmsg<Caller>(fd, message, flags);
     operation.kind = Kind::recvmsg_all;
     return operation;
 }
@@ -230,8 +239,10 @@ struct PeerAddress {
 /// address, control messages and payload lie. Of `message` only name_bytes and control_bytes count,
 /// as the room to keep for them; its vectors may be set to none. -EMSGSIZE: a buffer is smaller
 /// than that room.
+template <class Caller = void>
 [[nodiscard]] inline Operation
 recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 flags = 0) noexcept {
+    detail::need_messages<Caller>();
     Operation operation = detail::make(Kind::recvmsg_multishot, fd);
     operation.arguments.managed = {&pool, message, flags};
     return operation;
@@ -242,7 +253,8 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 [[nodiscard]] inline Operation send(i32 fd, const void* data, u32 bytes, u32 flags = 0) noexcept {
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::send_all : Kind::send, fd);
-    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags};
+    operation.arguments.send = {data, bytes, all ? flags & ~abi::msg_flag::waitall : flags,
+                                nullptr};
     return operation;
 }
 
@@ -251,6 +263,21 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
                                         u32 flags = 0) noexcept {
     Operation operation = send(fd, data, bytes, flags);
     operation.kind = Kind::send_all;
+    return operation;
+}
+
+/// As send_all, of what `received` has in a buffer of `pool`, which is given back when the send has
+/// ended, however it does. So a server that answers with what it was sent, or what it has written
+/// over that, need not be told of the end: with no callback, io_uring is asked not to tell of it
+/// either (5.17), and a request costs one system call. Not to be rearmed. `flags` are below 2^16.
+[[nodiscard]] inline Operation send_all(i32 fd, BufferPool& pool, Result received,
+                                        u32 flags = 0) noexcept {
+    OXBOW_CHECK(received.has_buffer() && flags <= arguments::Send::pooled_flags,
+                "op::send_all of a result without a buffer, or with flags above 2^16");
+    Operation operation = detail::make(Kind::send_all, fd);
+    operation.arguments.send = {
+        pool.data(received), received.count(),
+        flags | static_cast<u32>(received.buffer()) << arguments::Send::buffer_shift, &pool};
     return operation;
 }
 
@@ -264,8 +291,10 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 }
 
 /// Sends with address and control messages, as sendmsg(2).
+template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg(i32 fd, const abi::MessageHeader* message,
                                        u32 flags = 0) noexcept {
+    detail::need_messages<Caller>();
     const bool all = detail::asks_for_all(flags);
     Operation operation = detail::make(all ? Kind::sendmsg_all : Kind::sendmsg, fd);
     operation.arguments.send_message = {message, all ? flags & ~abi::msg_flag::waitall : flags};
@@ -273,17 +302,21 @@ recvmsg_multishot(i32 fd, BufferPool& pool, abi::MessageHeader* message, u32 fla
 }
 
 /// As sendmsg, until all of its vectors are sent. Control messages go with the first part.
+template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg_all(i32 fd, const abi::MessageHeader* message,
                                            u32 flags = 0) noexcept {
-    Operation operation = sendmsg(fd, message, flags);
+    detail::need_messages<Caller>();
+    Operation operation = sendmsg<Caller>(fd, message, flags);
     operation.kind = Kind::sendmsg_all;
     return operation;
 }
 
 /// As send_zero_copy, with sendmsg. io_uring, 6.1.
+template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg_zero_copy(i32 fd, const abi::MessageHeader* message,
                                                  u32 flags = 0) noexcept {
-    Operation operation = sendmsg(fd, message, flags);
+    detail::need_messages<Caller>();
+    Operation operation = sendmsg<Caller>(fd, message, flags);
     operation.kind = Kind::sendmsg_zero_copy;
     return operation;
 }
@@ -640,6 +673,21 @@ template <class Caller = void>
     return operation;
 }
 
+/// Copies from one file to another within the kernel, which shares the blocks where the file system
+/// can. Ends with how many bytes, perhaps fewer than asked for; 0 at the end of the input. No ring
+/// has it, so a worker does it on either engine, and a large copy is better asked for in pieces:
+/// what has begun cannot be cancelled. Belongs, for cancel_fd and close, to `from_fd`. -EXDEV: the
+/// file systems cannot (of two different ones, mostly); -EINVAL: not two regular files, or the
+/// ranges overlap; -EBADF: `to_fd` is append-only; copy_file_range(2). Until 5.18 files without a
+/// size, as in /proc, look empty to it.
+template <class Caller = void>
+[[nodiscard]] inline Operation copy_file_range(const Splice* range) noexcept {
+    detail::need_paths<Caller>();
+    Operation operation = detail::make(Kind::copy_file_range, range->from_fd);
+    operation.arguments.splice = {range};
+    return operation;
+}
+
 /// fds[0] reads, fds[1] writes; `flags` as pipe2(2), add cloexec yourself.
 template <class Caller = void>
 [[nodiscard]] inline Operation pipe(i32* fds, i32 flags) noexcept {
@@ -684,8 +732,10 @@ template <class Caller = void>
 }
 
 /// Wakes up to `count` waiters, threads and operations alike; ends with how many.
+template <class Caller = void>
 [[nodiscard]] inline Operation futex_wake(const u32* word, u32 count,
                                           bool shared = false) noexcept {
+    detail::need_processes<Caller>();
     Operation operation = detail::make(Kind::futex_wake, -1);
     operation.arguments.futex_wake = {word, count, shared};
     return operation;

@@ -82,6 +82,7 @@ enum class Kind : u8 {
     fsetxattr,
     splice,
     tee,
+    copy_file_range,
     pipe,
 
     waitid,
@@ -145,7 +146,14 @@ struct Managed { // recv_managed, recv_multishot, read_managed, read_multishot, 
 struct Send { // send, send_all, send_zero_copy
     const void* data;
     u32 bytes;
-    u32 flags;
+    u32 flags;        ///< with a pool, the buffer's id is above pooled_flags
+    BufferPool* pool; ///< send_all: whose buffer goes back in the end; nullptr: none does
+
+    static constexpr u32 buffer_shift = 16;
+    static constexpr u32 pooled_flags = (1u << buffer_shift) - 1;
+    [[nodiscard]] u32 message_flags() const noexcept {
+        return pool != nullptr ? flags & pooled_flags : flags;
+    }
 };
 struct ReceiveMessage {
     abi::MessageHeader* message;
@@ -220,14 +228,14 @@ struct PathAttribute { // getxattr, setxattr
     const Attribute* attribute; ///< lives as long as the operation
 };
 
-/// Of splice and tee. It lives as long as the operation.
+/// Of splice, tee and copy_file_range. It lives as long as the operation.
 struct Splice {
     i32 from_fd;
     i32 to_fd;
-    u64 from_offset; ///< of a pipe: abi::current_position
-    u64 to_offset;   ///< of a pipe: abi::current_position
+    u64 from_offset; ///< of a pipe, or a file where its own position is: abi::current_position
+    u64 to_offset;   ///< the same
     u32 bytes;
-    u32 flags; ///< abi::splice_flag
+    u32 flags; ///< abi::splice_flag; of copy_file_range: 0
 };
 struct SplicePointer {
     const Splice* splice;
@@ -316,9 +324,10 @@ struct Operation {
     return operation;
 }
 
-/// The same operation, which ends with -ETIME where it is not done `timeout_ns` after its submit. A
-/// rearm keeps that point in time, since a completion has no room for the duration: submit it anew
-/// for a new one.
+/// The same operation, which ends with -ETIME where it is not done `timeout_ns` after its submit,
+/// or after the end of the callbacks of the round where a callback submits it (op::timer). A rearm
+/// keeps that point in time, since a completion has no room for the duration: submit it anew for a
+/// new one.
 [[nodiscard]] inline Operation with_timeout(Operation operation, u64 timeout_ns) noexcept {
     operation.deadline_ns = timeout_ns;
     operation.deadline_is_relative = true;
@@ -337,6 +346,12 @@ struct Operation {
     return kind == Kind::recv_managed || kind == Kind::recv_multishot ||
            kind == Kind::recvmsg_multishot || kind == Kind::read_managed ||
            kind == Kind::read_multishot;
+}
+
+/// Whether it moves messages with addresses, control data and vectors.
+[[nodiscard]] constexpr bool is_message(Kind kind) noexcept {
+    return (kind >= Kind::recvmsg && kind <= Kind::recvmsg_multishot) ||
+           (kind >= Kind::sendmsg && kind <= Kind::sendmsg_zero_copy);
 }
 
 /// Whether it goes on after a short transfer.

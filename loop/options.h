@@ -25,7 +25,8 @@ struct LoopOptions {
     /// operation. 0: such operations end with -EOPNOTSUPP.
     u32 workers_max = 4;
 
-    /// Callbacks between two looks at the kernel; 0: as many as are ready.
+    /// Callbacks between two looks at the kernel. 0: as many as are ready, and those that they make
+    /// ready by themselves, which need no look, up to 64.
     u32 batch_max = 0;
 
     /// Counts callbacks that take longer in Statistics::slow_callbacks. 0: not measured.

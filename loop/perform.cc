@@ -2,7 +2,7 @@
 #include "perform.h"
 
 #include "../syscall/call_file.h"
-#include "../syscall/call_process.h"
+#include "kinds.h"
 #include "perform_step.h"
 
 namespace oxbow {
@@ -37,21 +37,7 @@ i32 close_once(i32 fd) noexcept {
     return result == -Errno::eintr ? 0 : result;
 }
 
-[[gnu::cold]] i32 wait_for_child(const arguments::Wait& wait, Patience patience) noexcept {
-    const bool asks_only = (wait.options & abi::wait_option::nohang) != 0;
-    if (patience == Patience::blocks || asks_only) {
-        return kernel::waitid(wait.which, wait.id, wait.info, wait.options);
-    }
-    // Only the info tells a child that has changed from none: the result is 0 for both.
-    abi::SignalInfo local;
-    abi::SignalInfo* const info = wait.info != nullptr ? wait.info : &local;
-    info->child.pid = 0;
-    const i32 result =
-        kernel::waitid(wait.which, wait.id, info, wait.options | abi::wait_option::nohang);
-    return result == 0 && info->child.pid == 0 ? -Errno::eagain : result;
-}
-
-/// What belongs neither to sockets nor to files.
+/// What every program has.
 i32 step_of_rest(const Completion& operation, Patience patience) noexcept {
     const arguments::Any& with = operation.arguments;
     switch (operation.kind) {
@@ -64,13 +50,6 @@ i32 step_of_rest(const Completion& operation, Patience patience) noexcept {
         const i32 events =
             detail::poll_once(operation.fd, with.poll.events, patience == Patience::blocks);
         return events != 0 ? events : -Errno::eagain;
-    }
-    case Kind::waitid:
-        return wait_for_child(with.wait, patience);
-    case Kind::futex_wake: {
-        const auto wake =
-            with.futex_wake.shared != 0 ? kernel::futex_wake_shared : kernel::futex_wake;
-        return wake(with.futex_wake.word, with.futex_wake.count);
     }
     default:
         return -Errno::einval;
@@ -91,70 +70,20 @@ i32 step(const Completion& operation, const Buffer& buffer, Patience patience) n
         return detail::step_on_path != nullptr ? detail::step_on_path(operation)
                                                : -Errno::eopnotsupp;
     }
+    if (kind >= Kind::waitid && kind <= Kind::futex_wake) {
+        return detail::step_on_process != nullptr ? detail::step_on_process(operation, patience)
+                                                  : -Errno::eopnotsupp;
+    }
     return step_of_rest(operation, patience);
 }
 
 /// What a descriptor that says EAGAIN can be waited for with; 0: EAGAIN is the answer.
-[[gnu::cold]] u32 events_awaited(const Completion& operation) noexcept {
-    const arguments::Any& with = operation.arguments;
-    u32 events = abi::poll_event::in;
-    u32 refuses = 0; // the caller's own flag not to wait
-    switch (operation.kind) {
-    case Kind::accept:
-    case Kind::accept_multishot:
-        break;
-    case Kind::connect:
-        return abi::poll_event::out;
-    case Kind::recv:
-    case Kind::recv_all:
-        refuses = with.receive.flags & abi::msg_flag::dontwait;
-        break;
-    case Kind::recv_managed:
-    case Kind::recv_multishot:
-    case Kind::recvmsg_multishot:
-        refuses = with.managed.flags & abi::msg_flag::dontwait;
-        break;
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        refuses = with.receive_message.flags & abi::msg_flag::dontwait;
-        break;
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-        events = abi::poll_event::out;
-        refuses = with.send.flags & abi::msg_flag::dontwait;
-        break;
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-        events = abi::poll_event::out;
-        refuses = with.send_message.flags & abi::msg_flag::dontwait;
-        break;
-    case Kind::write:
-    case Kind::write_all:
-        events = abi::poll_event::out;
-        [[fallthrough]];
-    case Kind::read:
-    case Kind::read_all:
-        refuses = with.transfer.flags & abi::rw_flag::nowait;
-        break;
-    case Kind::writev:
-        events = abi::poll_event::out;
-        [[fallthrough]];
-    case Kind::readv:
-        refuses = with.vector.flags & abi::rw_flag::nowait;
-        break;
-    case Kind::read_managed:
-    case Kind::read_multishot:
-        break;
-    case Kind::splice:
-    case Kind::tee:
-        refuses = with.splice.splice->flags & abi::splice_flag::nonblock;
-        break;
-    default:
+[[nodiscard]] u32 events_awaited(const Completion& operation) noexcept {
+    const Way way = way_of(operation);
+    if ((way != Way::input && way != Way::output) || asks_not_to_wait(operation)) {
         return 0;
     }
-    return refuses != 0 ? 0 : events;
+    return way == Way::input ? abi::poll_event::in : abi::poll_event::out;
 }
 
 /// For a worker whose descriptor is non-blocking: until it may be ready.
@@ -219,10 +148,10 @@ bool wants_more(const Completion& operation, i32 step, u32 done) noexcept {
     case Kind::read_all:
     case Kind::write_all:
         return done < with.transfer.bytes;
-    case Kind::recvmsg_all:
-        return detail::piece_at(*with.receive_message.message, done).bytes != 0;
+    case Kind::recvmsg_all: // that there was a step means that the part of messages is here
+        return piece_at(*with.receive_message.message, done).bytes != 0;
     case Kind::sendmsg_all:
-        return detail::piece_at(*with.send_message.message, done).bytes != 0;
+        return piece_at(*with.send_message.message, done).bytes != 0;
     default:
         return false;
     }

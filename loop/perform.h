@@ -49,6 +49,10 @@ enum class Patience : u8 {
 /// so far, `step` included. False for all others.
 [[nodiscard]] bool wants_more(const Completion& operation, i32 step, u32 done) noexcept;
 
+/// The piece of `message` in which byte `done` lies, from there on; no bytes behind its end. Part
+/// of what a program has for messages (needs.h).
+[[nodiscard, gnu::weak]] abi::IoVec piece_at(const abi::MessageHeader& message, u32 done) noexcept;
+
 /// How a connect that was under way has ended: 0, its error, or -EINPROGRESS: not yet.
 [[nodiscard]] i32 finish_connect(i32 fd) noexcept;
 

@@ -69,6 +69,16 @@ i32 step_on_name(const Completion& operation) noexcept {
     }
 }
 
+i32 copy_range(const arguments::Splice& range) noexcept {
+    i64 from = static_cast<i64>(range.from_offset);
+    i64 to = static_cast<i64>(range.to_offset);
+    const long copied = kernel::copy_file_range(
+        range.from_fd, range.from_offset == abi::current_position ? nullptr : &from, range.to_fd,
+        range.to_offset == abi::current_position ? nullptr : &to,
+        detail::bytes_of_step(range.bytes, 0), range.flags);
+    return static_cast<i32>(copied);
+}
+
 } // namespace
 
 i32 detail::step_on_path(const Completion& operation) noexcept {
@@ -95,6 +105,8 @@ i32 detail::step_on_path(const Completion& operation) noexcept {
     case Kind::fsetxattr:
         return kernel::fsetxattr(fd, attribute.name, attribute.value, attribute.bytes,
                                  attribute.flags);
+    case Kind::copy_file_range:
+        return copy_range(*with.splice.splice);
     case Kind::pipe:
         return kernel::pipe2(with.pipe.fds, with.pipe.flags);
     default:

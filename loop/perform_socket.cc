@@ -1,25 +1,8 @@
 // Sockets: one attempt at each of their operations.
-#include "../syscall/abi_uring_register.h"
 #include "../syscall/call_socket.h"
 #include "perform_step.h"
 
 namespace oxbow {
-
-namespace detail {
-
-abi::IoVec piece_at(const abi::MessageHeader& message, u32 done) noexcept {
-    usize skip = done;
-    for (usize i = 0; i < message.vector_count; ++i) {
-        const abi::IoVec& piece = message.vectors[i];
-        if (skip < piece.bytes) {
-            return {static_cast<u8*>(piece.base) + skip, piece.bytes - skip};
-        }
-        skip -= piece.bytes;
-    }
-    return {nullptr, 0};
-}
-
-} // namespace detail
 
 namespace {
 
@@ -118,49 +101,10 @@ i32 connect_with(i32 option, i32 fd, const arguments::Address& to) noexcept {
     return result;
 }
 
-/// A message into one buffer, laid out as the ring does it: io_recvmsg_multishot in io_uring/net.c.
-long receive_message_into(const Completion& operation, const Buffer& buffer,
-                          u32 dontwait) noexcept {
-    const arguments::Managed& with = operation.arguments.managed;
-    constexpr u32 head_bytes = sizeof(abi::RecvmsgOut);
-    const i32 name_bytes = with.message->name_bytes;
-    const usize control_bytes = with.message->control_bytes;
-    if (name_bytes < 0) {
-        return -Errno::einval;
-    }
-    const u64 room = u64{head_bytes} + static_cast<u32>(name_bytes) + control_bytes;
-    if (control_bytes > buffer.bytes || room > buffer.bytes) {
-        return -Errno::emsgsize;
-    }
-    u8* const name = static_cast<u8*>(buffer.data) + head_bytes;
-    u8* const control = name + name_bytes;
-    const u32 payload_room = buffer.bytes - static_cast<u32>(room);
-    abi::IoVec payload = {control + control_bytes, payload_room};
-    abi::MessageHeader header = {.name = name_bytes != 0 ? name : nullptr,
-                                 .name_bytes = name_bytes,
-                                 .vectors = &payload,
-                                 .vector_count = 1,
-                                 .control = control_bytes != 0 ? control : nullptr,
-                                 .control_bytes = control_bytes,
-                                 .flags = 0};
-    const long result = kernel::recvmsg(operation.fd, &header, with.flags | dontwait);
-    if (result < 0) {
-        return result;
-    }
-    const u32 received = static_cast<u32>(result); // more than there is room for, with MSG_TRUNC
-    const abi::RecvmsgOut head = {.name_length = static_cast<u32>(header.name_bytes),
-                                  .control_length = static_cast<u32>(header.control_bytes),
-                                  .payload_length = received,
-                                  .flags = header.flags};
-    __builtin_memcpy(buffer.data, &head, sizeof(head)); // nobody promises that it is aligned
-    return static_cast<long>(room + (received < payload_room ? received : payload_room));
-}
-
-/// What a transfer moves: plain data, or a message.
+/// What a transfer moves.
 struct Data {
     bool sends;
-    bool in_message;
-    void* data; ///< or an abi::MessageHeader
+    void* data;
     u32 bytes;
     u32 flags;
 };
@@ -170,50 +114,25 @@ Data data_of(const Completion& operation, const Buffer& buffer) noexcept {
     switch (operation.kind) {
     case Kind::recv:
     case Kind::recv_all:
-        return {false, false, with.receive.data, with.receive.bytes, with.receive.flags};
+        return {false, with.receive.data, with.receive.bytes, with.receive.flags};
     case Kind::recv_managed:
     case Kind::recv_multishot:
-        return {false, false, buffer.data, buffer.bytes, with.managed.flags};
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        return {false, true, with.receive_message.message, 0, with.receive_message.flags};
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-        return {true, false, const_cast<void*>(with.send.data), with.send.bytes, with.send.flags};
-    default: // sendmsg, sendmsg_all, sendmsg_zero_copy
-        return {true, true, const_cast<abi::MessageHeader*>(with.send_message.message), 0,
-                with.send_message.flags};
+        return {false, buffer.data, buffer.bytes, with.managed.flags};
+    default: // send, send_all, send_zero_copy
+        return {true, const_cast<void*>(with.send.data), with.send.bytes,
+                with.send.message_flags()};
     }
 }
 
 long transfer_once(const Completion& operation, const Buffer& buffer, u32 dontwait) noexcept {
-    if (operation.kind == Kind::recvmsg_multishot) {
-        return receive_message_into(operation, buffer, dontwait);
-    }
-    Data what = data_of(operation, buffer);
-    // Not for receives: packet sockets refuse flags that they do not know.
-    what.flags |= dontwait | (what.sends ? abi::msg_flag::nosignal : 0);
-    const i32 fd = operation.fd;
+    const Data what = data_of(operation, buffer);
     const u32 done = detail::done_so_far(operation);
-    if (what.in_message) {
-        abi::MessageHeader* const message = static_cast<abi::MessageHeader*>(what.data);
-        if (done == 0) {
-            return what.sends ? kernel::sendmsg(fd, message, what.flags)
-                              : kernel::recvmsg(fd, message, what.flags);
-        }
-        const abi::IoVec piece = detail::piece_at(*message, done);
-        what.data = piece.base;
-        what.bytes = detail::bytes_of_step(piece.bytes, done);
-        if (what.sends && detail::piece_at(*message, done + what.bytes).bytes != 0) {
-            what.flags |= abi::msg_flag::more; // a small piece is no packet of its own
-        }
-    } else {
-        what.data = static_cast<u8*>(what.data) + done;
-        what.bytes = detail::bytes_of_step(what.bytes - done, done);
-    }
-    return what.sends ? kernel::send(fd, what.data, what.bytes, what.flags)
-                      : kernel::recv(fd, what.data, what.bytes, what.flags);
+    u8* const data = static_cast<u8*>(what.data) + done;
+    const u32 bytes = detail::bytes_of_step(what.bytes - done, done);
+    // nosignal not for receives: packet sockets refuse flags that they do not know.
+    const u32 flags = what.flags | dontwait;
+    return what.sends ? kernel::send(operation.fd, data, bytes, flags | abi::msg_flag::nosignal)
+                      : kernel::recv(operation.fd, data, bytes, flags);
 }
 
 } // namespace
@@ -241,9 +160,14 @@ i32 detail::step_on_socket(const Completion& operation, const Buffer& buffer,
     case Kind::accept_multishot:
         return accept_once(operation, patience);
     default:
-        return static_cast<i32>(
-            transfer_once(operation, buffer, waits ? 0 : abi::msg_flag::dontwait));
+        break;
     }
+    const u32 dontwait = waits ? 0 : abi::msg_flag::dontwait;
+    if (is_message(operation.kind)) {
+        return step_of_message != nullptr ? step_of_message(operation, buffer, dontwait)
+                                          : -Errno::eopnotsupp;
+    }
+    return static_cast<i32>(transfer_once(operation, buffer, dontwait));
 }
 
 i32 finish_connect(i32 fd) noexcept {

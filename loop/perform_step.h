@@ -21,10 +21,14 @@ struct Buffer {
 /// One attempt, which may be interrupted, and fails with -EAGAIN where it would wait.
 [[nodiscard]] i32 step_on_socket(const Completion& operation, const Buffer& buffer,
                                  Patience patience) noexcept;
-// Two of them are linked only where operations need them: needs.h.
+// These are linked only where operations need them: needs.h.
+[[nodiscard, gnu::weak]] i32 step_of_message(const Completion& operation, const Buffer& buffer,
+                                             u32 dontwait) noexcept;
 [[nodiscard, gnu::weak]] i32 step_of_transfer(const Completion& operation, const Buffer& buffer,
                                               Patience patience) noexcept;
 [[nodiscard, gnu::weak]] i32 step_on_path(const Completion& operation) noexcept;
+[[nodiscard, gnu::weak]] i32 step_on_process(const Completion& operation,
+                                             Patience patience) noexcept;
 
 /// What an `_all` operation has transferred so far; 0 for the others, whose `value` is their own.
 [[nodiscard]] inline u32 done_so_far(const Completion& operation) noexcept {
@@ -36,12 +40,9 @@ struct Buffer {
 [[nodiscard]] inline u32 bytes_of_step(usize left, u32 done) noexcept {
     const u32 reportable = count_max - done;
     const u32 wanted = left < reportable ? static_cast<u32>(left) : reportable;
-    const u32 most = transfer_bytes_max();
-    return wanted < most ? wanted : most;
+    return wanted <= transfer_bytes_least || wanted < transfer_bytes_max() ? wanted
+                                                                           : transfer_bytes_max();
 }
-
-/// The piece of `message` in which byte `done` lies, from there on; no bytes behind its end.
-[[nodiscard]] abi::IoVec piece_at(const abi::MessageHeader& message, u32 done) noexcept;
 
 /// Waits until one of `events` (abi::poll_event) holds, or does not wait: those that hold, 0, or an
 /// error. -EBADF: no such descriptor; -EINTR: a signal ended the wait.

@@ -11,11 +11,12 @@
 namespace oxbow {
 
 void Loop::wake() noexcept {
+    store_release(&brought_, u32{1});
     full_fence();
     if (load_relaxed(&sleeping_) != 0 && exchange(&sleeping_, u32{0}) != 0) {
         const u64 one = 1;
         // -EAGAIN would mean 2^64 - 1 wake-ups since it was opened, and that it is readable anyway.
-        (void)kernel::write(wake_fd_, &one, sizeof(one));
+        (void)kernel::write(wake_fd(), &one, sizeof(one));
     }
 }
 
@@ -67,6 +68,7 @@ void Loop::start_notification(Completion& completion) noexcept {
 }
 
 void Loop::take_remote() noexcept {
+    (void)exchange(&brought_, u32{0}); // before the queues: what comes behind is said again
     Completion* next = nullptr;
     for (Completion* at = worker_results_.take_all(); at != nullptr; at = next) {
         next = at->next;

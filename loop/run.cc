@@ -17,6 +17,7 @@ i32 Loop::run_for(u64 duration_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
     while (result >= 0 && !stopped_) {
@@ -26,8 +27,7 @@ i32 Loop::run_for(u64 duration_ns) noexcept {
             break;
         }
     }
-    running_ = false;
-    stopped_ = false;
+    end_run();
     return result < 0 ? result : static_cast<i32>(callbacks);
 }
 
@@ -35,6 +35,7 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
     do {
@@ -44,40 +45,66 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
         result = round(limit_ns);
         callbacks += result > 0 ? static_cast<u32>(result) : 0;
     } while (result >= 0 && mode != Run::no_wait && (mode != Run::once || callbacks == 0));
-    running_ = false;
-    stopped_ = false;
+    end_run();
     return result < 0 ? result : static_cast<i32>(callbacks);
 }
 
-/// One round, which waits until `limit_ns` at most. How many callbacks ran.
-i32 Loop::round(u64 limit_ns) noexcept {
-    ++statistics_.rounds;
-    const i32 result = wait(limit_ns);
-    if (result < 0) {
-        return result;
+void Loop::end_run() noexcept {
+    date_deadlines(); // of the last callbacks: nobody knows when the next run comes
+    running_ = false;
+    stopped_ = false;
+}
+
+/// Gives what has been started in callbacks, as a duration, its point in time.
+inline void Loop::date_deadlines() noexcept {
+    if (deadlines_.has_undated()) {
+        deadlines_.date(update_now());
     }
+}
+
+/// One round, which waits until `limit_ns` at most. How many callbacks ran.
+inline i32 Loop::round(u64 limit_ns) noexcept {
+    ++statistics_.rounds;
+    const bool looks = ready_.empty() || callbacks_to_look_ == 0;
+    if (looks) {
+        const i32 result = wait(limit_ns);
+        if (result < 0) {
+            return result;
+        }
+    }
+    now_ns_ = 0;
     if (has_remote_work()) {
         take_remote();
     }
-    if (!deadlines_.empty()) {
+    if (looks && !deadlines_.empty()) {
         expire_deadlines();
     }
-    return static_cast<i32>(run_ready());
+    const u32 callbacks = run_ready();
+    callbacks_to_look_ -= callbacks < callbacks_to_look_ ? callbacks : callbacks_to_look_;
+    return static_cast<i32>(callbacks);
 }
 
-i32 Loop::wait(u64 limit_ns) noexcept {
+/// Of every pool.
+void Loop::serve_waiters() noexcept {
     for (BufferPool* pool = pools_; pool != nullptr; pool = pool->next) {
         pool->serve_waiters();
     }
-    u64 deadline_ns = 0;
-    if (ready_.empty() && limit_ns != 0) {
-        const u64 timer_ns = deadlines_.next_deadline_ns();
-        deadline_ns = limit_ns < timer_ns ? limit_ns : timer_ns;
+}
+
+/// Looks at the kernel: hands over what is queued, and collects what has happened.
+inline i32 Loop::wait(u64 limit_ns) noexcept {
+    callbacks_to_look_ = options_.batch_max == 0 ? callbacks_between_looks : 0;
+    if (dependents_ != 0) [[unlikely]] {
+        serve_waiters();
+    }
+    u64 deadline_ns = ready_.empty() ? limit_ns : 0;
+    if (!deadlines_.empty()) {
+        date_deadlines();
+        const u64 timer_ns = deadline_ns != 0 ? deadlines_.next_deadline_ns() : 0;
+        deadline_ns = deadline_ns < timer_ns ? deadline_ns : timer_ns;
     }
     if (deadline_ns == 0) {
-        const i32 result = engine_->wait(*this, 0);
-        now_ns_ = 0;
-        return result;
+        return engine_->wait(*this, 0);
     }
     // Whoever pushes something now either is seen by the second look, or sees that we sleep.
     store_release(&sleeping_, u32{1});
@@ -87,12 +114,13 @@ i32 Loop::wait(u64 limit_ns) noexcept {
     }
     const i32 result = engine_->wait(*this, deadline_ns);
     store_release(&sleeping_, u32{0});
-    now_ns_ = 0;
     return result;
 }
 
+/// Of a crowd that is due, no more than callbacks run between two looks, and these soon: by the
+/// time that a million had been collected, the first would be in no cache any more.
 void Loop::expire_deadlines() noexcept {
-    (void)deadlines_.expire(now_ns(), [this](DeadlineNode& node) noexcept {
+    const auto expire = [this](DeadlineNode& node) noexcept {
         Completion& completion = completion_of(node);
         if (completion.state != State::timing) {
             // The operation ends as its engine says; finish() turns -ECANCELED into -ETIME.
@@ -106,10 +134,11 @@ void Loop::expire_deadlines() noexcept {
         } else {
             finish(completion, static_cast<i32>(periods));
         }
-    });
+    };
+    (void)deadlines_.expire(now_ns(), expire, callbacks_between_looks);
 }
 
-u32 Loop::run_ready() noexcept {
+inline u32 Loop::run_ready() noexcept {
     // What callbacks add comes in the next round, so that I/O is never starved.
     batch_ = ready_;
     ready_ = {};
@@ -125,8 +154,57 @@ u32 Loop::run_ready() noexcept {
     return callbacks;
 }
 
-/// False: there was none to run, since the timer has been set anew.
-bool Loop::run_callback(Completion& completion) noexcept {
+inline Action Loop::call(Completion& completion, Result result) noexcept {
+    if (completion.callback == nullptr) {
+        return Action::disarm;
+    }
+    if (options_.slow_callback_ns == 0) [[likely]] {
+        return completion.callback(*this, completion, result, completion.user);
+    }
+    return call_and_time(completion, result);
+}
+
+Action Loop::call_and_time(Completion& completion, Result result) noexcept {
+    const u64 before_ns = update_now();
+    const Action action = completion.callback(*this, completion, result, completion.user);
+    if (update_now() - before_ns > options_.slow_callback_ns) {
+        ++statistics_.slow_callbacks;
+    }
+    return action;
+}
+
+/// False: there was none to run, since the timer has been set anew, nothing was received after all,
+/// or nobody wants to know how a send has ended.
+inline bool Loop::run_callback(Completion& completion) noexcept {
+    constexpr u8 needs_care = Completion::has_successors | was_reset;
+    if (completion.callback == nullptr || options_.slow_callback_ns != 0) [[unlikely]] {
+        return run_callback_with_care(completion);
+    }
+    if (completion.state == State::ready && (completion.bits & needs_care) == 0) {
+        const Result result = {completion.value, completion.result_flags};
+        end_activation(completion);
+        if (completion.callback(*this, completion, result, completion.user) == Action::rearm) {
+            rearm(completion);
+        }
+        return true;
+    }
+    if (completion.state == State::ready_to_receive && !engine_->receive(*this, completion)) {
+        return false;
+    }
+    if (completion.state != State::ready_more || completion.kind == Kind::timer) [[unlikely]] {
+        return run_callback_with_care(completion);
+    }
+    const Result result = {completion.value, completion.result_flags};
+    completion.state = State::resuming;
+    resuming_ = &completion;
+    (void)completion.callback(*this, completion, result, completion.user);
+    resuming_ = nullptr;
+    engine_->resume(*this, completion);
+    return true;
+}
+
+/// The same, whatever it is.
+bool Loop::run_callback_with_care(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
         if (!completion.has(Completion::cancelled)) {
             restart_timer(completion);
@@ -136,7 +214,12 @@ bool Loop::run_callback(Completion& completion) noexcept {
         completion.value = -Errno::ecanceled;
         completion.result_flags = 0;
     }
+    if (completion.state == State::ready_to_receive && !engine_->receive(*this, completion)) {
+        return false;
+    }
     const Result result = {completion.value, completion.result_flags};
+    const bool is_untold = completion.callback == nullptr &&
+                           (completion.kind == Kind::send || completion.kind == Kind::send_all);
     if (completion.state == State::ready_more) {
         completion.state = State::resuming;
         resuming_ = &completion;
@@ -145,37 +228,18 @@ bool Loop::run_callback(Completion& completion) noexcept {
         resume(completion);
         return true;
     }
-    completion.state = State::idle;
-    ++completion.generation;
-    --active_;
-    ++statistics_.completed;
+    end_activation(completion);
     if (completion.has(Completion::has_successors)) {
         start_successors(completion, result.ok());
     }
-    // From here on the completion is the caller's, and may be gone unless it asks for more.
     if (call(completion, result) == Action::rearm) {
         rearm(completion);
     }
-    return true;
-}
-
-Action Loop::call(Completion& completion, Result result) noexcept {
-    if (completion.callback == nullptr) {
-        return Action::disarm;
-    }
-    if (options_.slow_callback_ns == 0) {
-        return completion.callback(*this, completion, result, completion.user);
-    }
-    const u64 before_ns = update_now();
-    const Action action = completion.callback(*this, completion, result, completion.user);
-    if (update_now() - before_ns > options_.slow_callback_ns) {
-        ++statistics_.slow_callbacks;
-    }
-    return action;
+    return !is_untold;
 }
 
 /// Goes on with an operation that has told one of its results.
-void Loop::resume(Completion& completion) noexcept {
+inline void Loop::resume(Completion& completion) noexcept {
     if (completion.kind != Kind::timer) {
         engine_->resume(*this, completion);
     } else if (completion.has(Completion::cancelled)) {

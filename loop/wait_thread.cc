@@ -199,7 +199,7 @@ i32 WaitThread::look_at_words(const Completion& job) noexcept {
         return look_at(waiter_of(job, 0));
     }
     const u32 count = words_of(job);
-    if (load_relaxed(&has_waitv_) != 0) {
+    if (load_relaxed(&lacks_waitv_) == 0) {
         const abi::Timespec past = {};
         i32 result;
         do {
@@ -208,7 +208,7 @@ i32 WaitThread::look_at_words(const Completion& job) noexcept {
         if (!is_missing(result)) {
             return result == -Errno::etimedout && !are_valid(job) ? -Errno::einval : result;
         }
-        store_release(&has_waitv_, u32{0});
+        store_release(&lacks_waitv_, u32{1});
     }
     if (count == 0 || count > abi::futex_waitv_max) {
         return -Errno::einval;
@@ -372,7 +372,7 @@ void WaitThread::begin_turn(Turn& turn) noexcept {
     turn.jobs[0] = nullptr;
     turn.count = 1;
     turn.has_all = add_words(turn);
-    turn.looks = turn.count > 1 && (must_look_ || load_relaxed(&has_waitv_) == 0);
+    turn.looks = turn.count > 1 && (must_look_ || load_relaxed(&lacks_waitv_) != 0);
     turn.slice_ms = turn.has_all && children_ == 0 ? 0 : turn_ms_max;
     must_look_ = false;
     if (!turn.looks) {
@@ -457,7 +457,7 @@ void WaitThread::end_turn(const Turn& turn, i32 woken, CompletionQueue& ended) n
     // unmapped. The kernel does not say which. What the words are not to blame for (-ENOSYS,
     // -ENOMEM) leaves them as they are, and the next turn must do without the call.
     if (is_missing(woken)) {
-        store_release(&has_waitv_, u32{0});
+        store_release(&lacks_waitv_, u32{1});
     }
     must_look_ = woken != -Errno::eagain;
     end_changed(turn, ended);

@@ -85,8 +85,8 @@ class WaitThread {
 
     Loop* loop_ = nullptr;
     Threads thread_;
-    u32 has_waitv_ = 1; // until the kernel says otherwise
-    Lock lock_;         // over all that follows
+    u32 lacks_waitv_ = 0; // as the kernel has said
+    Lock lock_;           // over all that follows
     CompletionList jobs_;
     u32 children_ = 0;              // jobs that wait for children
     u32 control_ = 0;               // the word that interrupts the thread

@@ -253,6 +253,8 @@ inline constexpr i32 set_thp_disable = 41; ///< no huge pages for this process a
 inline constexpr i32 set_io_flusher = 57;  ///< 5.6
 inline constexpr i32 futex_hash = 78;      ///< 6.16; the second argument is futex_hash
 inline constexpr i32 set_vma = 0x53564d41; ///< 5.17: name an anonymous mapping
+/// Copies the auxiliary vector to the second argument, of the length in the third. 6.4.
+inline constexpr i32 get_auxiliary_vector = 0x41555856;
 } // namespace prctl_option
 
 /// Second argument of prctl_option::futex_hash.

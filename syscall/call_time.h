@@ -7,7 +7,7 @@
 
 namespace oxbow::kernel {
 
-/// abi::clock. A real system call: the vDSO, which is faster, is not used.
+/// abi::clock. A real system call; monotonic_ns (vdso.h) is faster.
 [[nodiscard]] inline i32 clock_gettime(u32 clock, abi::Timespec* time) noexcept {
     return invoke_plain(arch::has_time64_calls ? static_cast<long>(number::clock_gettime64)
                                                : static_cast<long>(number::clock_gettime),

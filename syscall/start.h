@@ -53,5 +53,7 @@ void remember_start(int argc, char** argv) noexcept;
 /// Most bytes that one read or write moves, whatever it is asked: 2 GiB less a page (read(2) tells
 /// only of pages of 4096 bytes, with which it is 0x7ffff000).
 [[nodiscard]] u32 transfer_bytes_max() noexcept;
+/// The same with the largest pages there are: what it takes no question to know.
+inline constexpr u32 transfer_bytes_least = 0x80000000u - 65536u;
 
 } // namespace oxbow

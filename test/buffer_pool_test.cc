@@ -15,6 +15,7 @@ struct Engineer {
     u32 closed = 0;
     u32 given = 0;
     u16 last_given = 0;
+    u16 in_turn[64]{};      ///< what was given, by the number of the gift
     bool finds_data = true; ///< what is submitted takes a buffer
     u32 submitted = 0;
     Completion* last_submitted = nullptr;
@@ -45,12 +46,15 @@ constexpr Engine engine = {
         [](Loop& loop, BufferPool& pool) noexcept {
             ++of(loop).opened;
             pool.kernel_takes = of(loop).kernel_takes;
+            if (pool.kernel_takes) {
+                pool.offer_all();
+            }
             return of(loop).open_result;
         },
     .close_pool = [](Loop& loop, BufferPool&) noexcept { ++of(loop).closed; },
     .give_buffer =
         [](Loop& loop, BufferPool&, u16 buffer) noexcept {
-            ++of(loop).given;
+            of(loop).in_turn[of(loop).given++ % 64] = buffer;
             of(loop).last_given = buffer;
         },
     .detach = [](Loop&) noexcept {},
@@ -180,9 +184,111 @@ TEST(buffer_pool_gives_back_to_the_kernel) {
     CHECK_EQ(pool.held(), 2u);
     pool.give_back(u16{3});
     CHECK_EQ(pool.held(), 1u);
-    CHECK_EQ(noting.engineer.given, 1u);
+    CHECK_EQ(noting.engineer.given, 5u); // the four that it was offered, and this one
     CHECK_EQ(noting.engineer.last_given, 3u);
     pool.close();
+}
+
+[[nodiscard]] u32 bits_in(u64 word) noexcept {
+    u32 count = 0;
+    for (; word != 0; word &= word - 1) {
+        ++count;
+    }
+    return count;
+}
+
+/// What a kernel does that takes buffers of 64, in the order in which they were offered.
+struct Taking {
+    NotingLoop noting;
+    BufferPool pool;
+
+    explicit Taking(u32 buffer_bytes) noexcept {
+        noting.engineer.kernel_takes = true;
+        CHECK_OK(pool.open(noting.loop, {.count = 64, .buffer_bytes = buffer_bytes}));
+    }
+    ~Taking() { pool.close(); }
+    Taking(const Taking&) = delete;
+    Taking& operator=(const Taking&) = delete;
+
+    [[nodiscard]] u32 given() const noexcept { return noting.engineer.given; }
+    [[nodiscard]] u16 take() noexcept {
+        CHECK_LT(taken_, given());
+        const u16 buffer = noting.engineer.in_turn[taken_++ % 64];
+        pool.taken_by_kernel();
+        return buffer;
+    }
+    /// Which of them one user who holds one at a time gets to see, as a bit for each.
+    [[nodiscard]] u64 seen_in(u32 takes) noexcept {
+        u64 seen = 0;
+        for (u32 i = 0; i < takes; ++i) {
+            const u16 buffer = take();
+            seen |= u64{1} << buffer;
+            pool.give_back(buffer);
+        }
+        return seen;
+    }
+
+  private:
+    u32 taken_ = 0;
+};
+
+TEST(buffer_pool_offers_few_large_buffers) {
+    Taking taking(16384);
+    CHECK_EQ(taking.given(), 8u);
+    CHECK_EQ(taking.take(), 0u);
+    CHECK_EQ(taking.given(), 9u); // a new one, for none has come back
+    taking.pool.give_back(u16{0});
+    CHECK_EQ(taking.given(), 9u); // it is kept
+    CHECK_EQ(taking.take(), 1u);
+    CHECK_EQ(taking.noting.engineer.last_given, 0u); // the one that was used last
+    taking.pool.give_back(u16{1});
+    CHECK_EQ(taking.seen_in(1000), 0x1ffu);
+    CHECK_EQ(taking.pool.held(), 0u);
+}
+
+TEST(buffer_pool_offers_small_buffers_all) {
+    Taking taking(64);
+    CHECK_EQ(taking.given(), 64u);
+    CHECK_EQ(taking.take(), 0u);
+    CHECK_EQ(taking.given(), 64u);
+    CHECK(!taking.pool.offer_more());
+    taking.pool.give_back(u16{0});
+    CHECK_EQ(taking.given(), 65u);
+}
+
+TEST(buffer_pool_offers_more_where_the_kernel_finds_none) {
+    Taking taking(16384);
+    for (u32 i = 0; i < 4; ++i) {
+        CHECK(taking.pool.offer_more());
+    }
+    CHECK_EQ(taking.given(), 12u);
+    for (u32 i = 0; i < 52; ++i) {
+        (void)taking.take();
+    }
+    CHECK_EQ(taking.given(), 64u); // twelve are offered, and all others held
+    CHECK(!taking.pool.offer_more());
+    for (u32 i = 0; i < 12; ++i) {
+        (void)taking.take();
+    }
+    CHECK_EQ(taking.pool.held(), 64u);
+    for (u16 i = 0; i < 64; ++i) {
+        taking.pool.give_back(i);
+        CHECK_EQ(taking.given(), i < 12 ? 65u + i : 76u);
+    }
+    CHECK_EQ(taking.pool.held(), 0u);
+}
+
+TEST(buffer_pool_offers_fewer_after_a_while) {
+    Taking taking(16384);
+    for (u32 i = 0; i < 56; ++i) {
+        CHECK(taking.pool.offer_more());
+    }
+    CHECK_EQ(taking.given(), 64u);
+    CHECK_EQ(taking.seen_in(1000), ~u64{0});
+    (void)taking.seen_in(400'000);
+    CHECK_EQ(bits_in(taking.seen_in(1000)), 9u); // a crowd that came once is long gone
+    CHECK(taking.pool.offer_more());
+    CHECK_EQ(bits_in(taking.seen_in(1000)), 10u);
 }
 
 /// Three operations that wait for a buffer of a pool of one.
@@ -266,6 +372,7 @@ TEST(buffer_pool_is_not_for_children) {
         SKIP("an emulator, which says yes to any advice and takes none");
     }
     NotingLoop noting;
+    noting.engineer.kernel_takes = true; // and so holds on to its pages
     BufferPool pool;
     CHECK_OK(pool.open(noting.loop, {.count = 1, .buffer_bytes = 8}));
     const i32 status = in_child([&pool]() noexcept {

@@ -9,7 +9,7 @@ namespace oxbow::test {
 namespace {
 
 static_assert(sizeof(DeadlineNode) == (sizeof(void*) == 8 ? 24 : 16));
-static_assert(sizeof(Deadlines) == (sizeof(void*) == 8 ? 9432 : 4808));
+static_assert(sizeof(Deadlines) == (sizeof(void*) == 8 ? 9448 : 4816));
 
 constexpr u64 us = 1000;
 constexpr u64 ms = 1000 * us;

@@ -1,6 +1,7 @@
 // What epoll cannot watch, and operations that wait for something else than their own descriptor.
 #include "../uring/ring_options.h"
 #include "epoll_help.h"
+#include "loop_op_help.h"
 
 namespace oxbow::test {
 
@@ -70,6 +71,50 @@ EPOLL_TEST(epoll_files_that_are_not_in_memory_are_a_worker_s) {
     const u64 jobs = loop.statistics().worker_jobs;
     CHECK(perform_on(loop, op::close(file)).ok());
     CHECK_EQ(loop.statistics().worker_jobs, jobs + 1); // since it may write back
+}
+
+/// A read with O_DIRECT waits for the device, whatever it is asked.
+EPOLL_TEST(epoll_direct_reads_are_a_worker_s) {
+    constexpr u32 bytes = 4096;
+    alignas(bytes) static u8 data[bytes];
+    char path[256];
+    const i32 plain = CHECK_OK(kernel::openat(
+        abi::at_fdcwd, temp_path(path),
+        abi::open_flag::create | abi::open_flag::read_write | abi::open_flag::cloexec, 0600));
+    fill_pattern(data, bytes);
+    CHECK_EQ(kernel::write(plain, data, bytes), static_cast<long>(bytes));
+    const i32 direct = kernel::openat(abi::at_fdcwd, path,
+                                      abi::open_flag::read_only | abi::open_flag::direct |
+                                          abi::open_flag::cloexec);
+    CHECK_OK(kernel::close(plain));
+    if (direct == -Errno::einval) {
+        SKIP("no O_DIRECT, which a tmpfs has since Linux 6.6");
+    }
+    CHECK_OK(direct);
+    for (u32 i = 0; i < 3; ++i) {
+        __builtin_memset(data, 0, bytes);
+        CHECK_EQ(perform_on(loop, op::pread(direct, data, bytes, 0)).count(), bytes);
+        check_pattern(data, bytes);
+    }
+    CHECK_EQ(loop.statistics().worker_jobs, 3u);
+    CHECK(perform_on(loop, op::close(direct)).ok());
+}
+
+/// Of a pipe the same flag means something else.
+EPOLL_TEST(epoll_reads_of_a_packet_pipe_are_no_worker_s) {
+    i32 ends[2];
+    CHECK_OK(kernel::pipe2(ends, abi::open_flag::direct | abi::open_flag::cloexec));
+    char data[8];
+    Logged read;
+    submit(loop, read, op::read(ends[0], data, sizeof(data)));
+    run_rounds(loop, 2);
+    CHECK(!read.ended());
+    CHECK_EQ(kernel::write(ends[1], "packet", 6), 6L);
+    run_until_ended(loop, read);
+    CHECK_EQ(read.last.value, 6);
+    CHECK_EQ(loop.statistics().worker_jobs, 0u);
+    CHECK(perform_on(loop, op::close(ends[0])).ok());
+    CHECK(perform_on(loop, op::close(ends[1])).ok());
 }
 
 TEST(epoll_files_without_workers_say_so) {

@@ -377,5 +377,66 @@ LOOP_TEST(loop_op_tee) {
     }
 }
 
+LOOP_TEST(loop_op_copy_file_range) {
+    constexpr u64 own = abi::current_position;
+    const Fd from = make_file_with("0123456789");
+    const Fd to = make_file_with("abcdefghij");
+    const op::Splice middle = {from, to, 2, 4, 3, 0};
+    const i32 copied = result_of(loop, op::copy_file_range(&middle));
+    if (copied == -Errno::exdev || copied == -Errno::enosys) {
+        SKIP("this file system, or this emulation, does not copy");
+    }
+    CHECK_EQ(copied, 3);
+    char got[16];
+    CHECK_EQ(kernel::pread(to, got, sizeof(got), 0), 10);
+    CHECK_BYTES(got, "abcd234hij", 10);
+
+    // From and to the files' own positions, which move; a second copy goes on.
+    CHECK_EQ(kernel::lseek(from, 6, abi::seek_from::start), 6);
+    CHECK_EQ(kernel::lseek(to, 0, abi::seek_from::end), 10);
+    const op::Splice rest = {from, to, own, own, 100, 0};
+    CHECK_EQ(result_of(loop, op::copy_file_range(&rest)), 4);
+    CHECK_EQ(result_of(loop, op::copy_file_range(&rest)), 0); // the end of the input
+    CHECK_EQ(kernel::pread(to, got, sizeof(got), 0), 14);
+    CHECK_BYTES(got, "abcd234hij6789", 14);
+    CHECK_EQ(kernel::lseek(to, 0, abi::seek_from::current), 14);
+}
+
+LOOP_TEST(loop_op_copy_file_range_refusals) {
+    const Fd file = make_file_with("0123456789");
+    const Fd to = make_file();
+    Pipe pipe = make_pipe(0);
+    const op::Splice from_closed = {closed_fd(), to, 0, 0, 1, 0};
+    const op::Splice to_reader = {file, pipe.reader, 0, abi::current_position, 1, 0};
+    const op::Splice from_pipe = {pipe.reader, to, abi::current_position, 0, 1, 0};
+    const op::Splice flagged = {file, to, 0, 0, 1, 1};
+    CHECK_ERRNO(result_of(loop, op::copy_file_range(&from_closed)), Errno::ebadf);
+    CHECK_LT(result_of(loop, op::copy_file_range(&to_reader)), 0);
+    CHECK_LT(result_of(loop, op::copy_file_range(&from_pipe)), 0);
+    CHECK_LT(result_of(loop, op::copy_file_range(&flagged)), 0);
+    CHECK_EQ(kernel::lseek(to, 0, abi::seek_from::end), 0);
+}
+
+LOOP_TEST(loop_op_copy_file_range_of_two_mebibytes) {
+    static u8 pattern[1 << 21];
+    static u8 got[sizeof(pattern)];
+    fill_pattern(pattern, sizeof(pattern));
+    const Fd from = make_file();
+    const Fd to = make_file();
+    CHECK_EQ(kernel::pwrite(from, pattern, sizeof(pattern), 0), long{sizeof(pattern)});
+    u32 done = 0;
+    while (done < sizeof(pattern)) {
+        const op::Splice range = {from, to, done, done, 1 << 20, 0};
+        const i32 copied = result_of(loop, op::copy_file_range(&range));
+        if (copied == -Errno::exdev || copied == -Errno::enosys) {
+            SKIP("this file system, or this emulation, does not copy");
+        }
+        CHECK_GE(copied, 1);
+        done += static_cast<u32>(copied);
+    }
+    CHECK_EQ(kernel::pread(to, got, sizeof(got), 0), long{sizeof(got)});
+    CHECK_BYTES(got, pattern, sizeof(got));
+}
+
 } // namespace
 } // namespace oxbow::test

@@ -3,6 +3,7 @@
 // blocking and for non-blocking descriptors.
 #pragma once
 
+#include "../loop/buffer_pool.h"
 #include "live_ring.h"
 #include "loop_help.h"
 
@@ -101,6 +102,25 @@ class Memory {
   private:
     u8* data_ = nullptr;
     usize bytes_;
+};
+
+/// An open pool for a scope, at whose end every buffer must be back.
+class Pool {
+  public:
+    Pool(Loop& loop, u32 count, u32 bytes) noexcept {
+        CHECK_OK(pool_.open(loop, {.count = count, .buffer_bytes = bytes}));
+    }
+    ~Pool() {
+        CHECK_EQ(pool_.held(), 0u);
+        pool_.close();
+    }
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+    BufferPool& operator*() noexcept { return pool_; }
+    BufferPool* operator->() noexcept { return &pool_; }
+
+  private:
+    BufferPool pool_;
 };
 
 /// Bytes of which each position can be told from its neighbours.

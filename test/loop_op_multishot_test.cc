@@ -1,7 +1,6 @@
 // Operations with many results, and buffers taken when data have come, on every engine alike.
 #include "loop_op_help.h"
 
-#include "../loop/buffer_pool.h"
 #include "../syscall/abi_epoll.h"
 #include "../uring/recvmsg_out.h"
 
@@ -10,25 +9,6 @@ namespace {
 
 namespace type = abi::socket_type;
 namespace event = abi::poll_event;
-
-/// An open pool for a scope.
-class Pool {
-  public:
-    Pool(Loop& loop, u32 count, u32 bytes) noexcept {
-        CHECK_OK(pool_.open(loop, {.count = count, .buffer_bytes = bytes}));
-    }
-    ~Pool() {
-        CHECK_EQ(pool_.held(), 0u);
-        pool_.close();
-    }
-    Pool(const Pool&) = delete;
-    Pool& operator=(const Pool&) = delete;
-    BufferPool& operator*() noexcept { return pool_; }
-    BufferPool* operator->() noexcept { return &pool_; }
-
-  private:
-    BufferPool pool_;
-};
 
 /// Collects what comes into buffers. Holds up to `hold` of them back.
 struct Collector {

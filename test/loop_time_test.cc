@@ -343,5 +343,36 @@ LOOP_TEST(loop_time_of_a_run) {
     CHECK_GE(now_ns(), begin_ns + 2 * ms);
 }
 
+/// Starts a timer in a callback, and a receive with a timeout.
+struct StartingLate {
+    Logged timer;
+    Logged receive;
+    i32 fd = -1;
+    u8 byte = 0;
+
+    void ended(Loop& loop, Result) noexcept {
+        submit(loop, timer, op::timer(1 * ms));
+        submit(loop, receive, with_timeout(op::recv(fd, &byte, 1), 1 * ms));
+    }
+};
+
+LOOP_TEST(loop_time_passes_while_no_run_does) {
+    // What a callback has started counts from the end of the callbacks, not from when somebody
+    // runs the loop again.
+    SocketPair pair = make_socket_pair();
+    StartingLate starting;
+    starting.fd = pair.near;
+    Completion nop;
+    loop.submit(nop, op::nop(), on<&StartingLate::ended>(starting));
+    CHECK_EQ(loop.run(Run::no_wait), 1);
+    const u64 end_ns = now_ns() + 2 * ms;
+    while (now_ns() < end_ns) {
+    }
+    run_rounds(loop, 3);
+    CHECK_EQ(starting.timer.count, 1u);
+    run_until_ended(loop, starting.receive);
+    CHECK_ERRNO(starting.receive.last.value, Errno::etime);
+}
+
 } // namespace
 } // namespace oxbow::test

@@ -310,7 +310,9 @@ LOOP_TEST(loop_transient_fd_of_one_buffer_and_a_burst) {
                  4);
     }
     run_until(loop, [&]() noexcept { return reader.count == datagrams; });
-    CHECK_GT(loop.statistics().buffer_waits, 0u);
+    if (row.is_uring()) { // epoll takes a buffer when the callback's turn has come
+        CHECK_GT(loop.statistics().buffer_waits, 0u);
+    }
     loop.cancel(receive);
     CHECK_OK(loop.run());
     CHECK(receive.idle());

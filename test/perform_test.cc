@@ -44,6 +44,7 @@ TEST(perform_knows_every_kind) {
         switch (completion.kind) {
         case Kind::splice:
         case Kind::tee:
+        case Kind::copy_file_range:
             completion.arguments.splice = {&splice};
             break;
         case Kind::getxattr:

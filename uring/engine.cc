@@ -91,6 +91,39 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     }
 }
 
+/// The results that servers are made of, which need no second look: data of a multishot receive
+/// that goes on, and a send that has sent all. False: it is something else.
+[[nodiscard]] bool take_common(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
+    constexpr u32 goes_on = abi::cqe_flag::buffer | abi::cqe_flag::more;
+    const i32 value = cqe.result;
+    if (value <= 0 || completion.has(Completion::polls)) {
+        return false;
+    }
+    if (completion.kind == Kind::recv_multishot) {
+        constexpr u32 known = goes_on | abi::cqe_flag::sock_nonempty;
+        const u32 low = cqe.flags & ((1u << abi::cqe_buffer_shift) - 1);
+        if ((low & goes_on) != goes_on || (low & ~known) != 0) {
+            return false;
+        }
+        completion.arguments.managed.pool->taken_by_kernel();
+        u32 flags = result_flag::buffer | (cqe.flags & ~((1u << abi::cqe_buffer_shift) - 1));
+        flags |= (low & abi::cqe_flag::sock_nonempty) != 0 ? result_flag::nonempty : 0;
+        list_of(loop, completion).remove(completion);
+        loop.deliver(completion, value, flags);
+        return true;
+    }
+    if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
+        const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
+        if (done < completion.arguments.send.bytes && completion.kind == Kind::send_all) {
+            return false;
+        }
+        list_of(loop, completion).remove(completion);
+        loop.finish(completion, static_cast<i32>(done));
+        return true;
+    }
+    return false;
+}
+
 /// Whether it could be taken: not while an earlier result of the same completion has not been seen.
 [[nodiscard]] bool take(Loop& loop, const Cqe& cqe) noexcept {
     if ((cqe.user_data & 1) != 0) [[unlikely]] {
@@ -107,32 +140,47 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if (completion.state != oxbow::State::engine) {
         return false;
     }
-    take_result(loop, completion, cqe);
+    if (loop.untold() != 0 && is_send(completion.kind) && loop.forget_untold(completion)) {
+        list_of(loop, completion).push(completion); // the kernel tells, for it has failed
+    }
+    if (!take_common(loop, completion, cqe)) {
+        take_result(loop, completion, cqe);
+    }
     return true;
 }
 
-void reap(Loop& loop) noexcept {
-    Ring& ring = state_of(loop).ring;
-    if (ring.overflowed()) {
-        ++loop.counters().overflows;
-    }
-    for (u32 left = ring.cq_entries(); left != 0; --left) {
-        const Cqe* const cqe = ring.peek();
-        if (cqe == nullptr) {
-            return;
-        }
-        const Cqe copy = *cqe;
-        if (!take(loop, copy)) {
-            return; // the rest waits in the queue, in order
-        }
-        ring.seen(cqe);
-    }
-}
-
-[[nodiscard]] i32 submit_and_wait(Loop& loop, u64 deadline_ns) noexcept {
+/// How many completions were taken.
+u32 reap(Loop& loop) noexcept {
     State& state = state_of(loop);
     Ring& ring = state.ring;
-    if (deadline_ns == 0 || ring.cq_ready() != 0) {
+    const bool all_consumed = ring.sq_ready() == 0; // taking completions may queue new entries
+    const bool overflowed = ring.overflowed();
+    if (overflowed) [[unlikely]] {
+        ++loop.counters().overflows;
+    }
+    // Those that are left where one could not be taken wait in the queue, in order.
+    u32 taken = ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });
+    if (loop.untold() != 0 && all_consumed && !overflowed && ring.cq_ready() == 0) {
+        // The kernel has consumed their entries, and what it had to tell has been taken.
+        taken += loop.untold();
+        loop.finish_untold();
+    }
+    return taken;
+}
+
+/// Nothing moves: the kernel has no memory for requests. It gets some time to find some.
+void pause_for_memory(State& state) noexcept {
+    constexpr u64 pause_ns = 1'000'000;
+    (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
+}
+
+constexpr u64 waits_before_registering = 8;
+
+[[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
+    Ring& ring = state.ring;
+    const bool may_sleep =
+        deadline_ns != 0 && ring.cq_ready() == 0 && (loop.untold() == 0 || !loop.untold_matter());
+    if (!may_sleep) {
         if (ring.sq_ready() == 0) {
             return 0;
         }
@@ -141,7 +189,12 @@ void reap(Loop& loop) noexcept {
         return result < 0 ? result : 0;
     }
     ++loop.counters().syscalls;
-    ++loop.counters().waits;
+    if (++loop.counters().waits == waits_before_registering) [[unlikely]] {
+        // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots
+        // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
+        // program does not wait as often as makes it worth.
+        (void)ring.register_ring_fd();
+    }
     if (deadline_ns == Wait::for_ever) {
         const i32 result = ring.submit_and_wait(1);
         return result < 0 ? result : 0;
@@ -149,7 +202,15 @@ void reap(Loop& loop) noexcept {
     return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
 }
 
-i32 wait(Loop& loop, u64 deadline_ns) noexcept {
+/// Whether something is to be done first, besides handing over and waiting.
+[[nodiscard]] bool has_chores(Loop& loop, const State& state) noexcept {
+    return !(state.enabled & state.wake_armed) || state.cancels_left ||
+           state.cancels_again_ns != 0 || !loop.parked().empty();
+}
+
+/// The earlier of `deadline_ns` and when there is something to do again; 0 where that is at once,
+/// because something found no room and would not be handed over during a long wait.
+[[nodiscard, gnu::cold]] u64 do_chores(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
     enable(loop);
     if (!state.wake_armed) {
@@ -166,18 +227,21 @@ i32 wait(Loop& loop, u64 deadline_ns) noexcept {
         }
     }
     unpark(loop);
-    // What is parked still would not be handed over during a long wait: come back soon.
     const bool is_stuck = !loop.parked().empty() || state.cancels_left || !state.wake_armed;
-    i32 error = submit_and_wait(loop, is_stuck ? 0 : deadline_ns);
-    const bool idle = state.ring.cq_ready() == 0;
-    reap(loop);
-    if (idle && (error == -Errno::eagain || is_stuck) && deadline_ns != 0) {
-        // Nothing moves: the kernel has no memory for requests. It gets some time to find some.
-        constexpr u64 pause_ns = 1'000'000;
-        (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
-        reap(loop);
+    return is_stuck ? 0 : deadline_ns;
+}
+
+i32 wait(Loop& loop, u64 deadline_ns) noexcept {
+    State& state = state_of(loop);
+    const bool waits = deadline_ns != 0;
+    if (has_chores(loop, state)) [[unlikely]] {
+        deadline_ns = do_chores(loop, deadline_ns);
     }
-    return after_enter(loop, error);
+    const i32 error = submit_and_wait(loop, state, deadline_ns);
+    if (reap(loop) == 0 && waits && (deadline_ns == 0 || error == -Errno::eagain)) [[unlikely]] {
+        pause_for_memory(state);
+    }
+    return error == 0 ? 0 : after_enter(loop, error);
 }
 
 void detach(Loop& loop) noexcept {
@@ -191,7 +255,6 @@ void detach(Loop& loop) noexcept {
     }
     close_files(state);
     state.ring.close();
-    (void)kernel::munmap(&state, sizeof(State));
 }
 
 constexpr Engine table = {
@@ -228,9 +291,6 @@ void enable(Loop& loop) noexcept {
             (void)kernel::rt_sigprocmask(abi::signal_mask::set, &former, nullptr);
         }
     }
-    // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots of
-    // the thread in use) costs only that.
-    (void)state.ring.register_ring_fd();
 }
 
 void block_sigpipe(State& state) noexcept {
@@ -248,17 +308,8 @@ void block_sigpipe(State& state) noexcept {
 } // namespace uring_engine
 
 i32 attach_uring(Loop& loop, Reason* reason) noexcept {
-    const long memory = kernel::mmap(nullptr, sizeof(uring_engine::State),
-                                     abi::protection::read | abi::protection::write,
-                                     abi::map::private_ | abi::map::anonymous, -1, 0);
-    if (is_error(memory)) {
-        const i32 error = static_cast<i32>(memory);
-        if (reason != nullptr) {
-            *reason = {.stage = Stage::memory, .error = error};
-        }
-        return error;
-    }
-    auto* const state = new (reinterpret_cast<void*>(memory)) uring_engine::State;
+    static_assert(sizeof(uring_engine::State) <= Loop::engine_room_bytes);
+    auto* const state = new (loop.engine_room()) uring_engine::State;
     const RingOptions options = {
         .entries = loop.options().entries,
         .completion_entries = uring_engine::completions_for(loop.options().entries),
@@ -268,7 +319,6 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
     };
     const i32 result = state->ring.open(options, reason);
     if (result != 0) {
-        (void)kernel::munmap(state, sizeof(uring_engine::State));
         return result;
     }
     state->features = uring_engine::features_of(state->ring);
@@ -279,7 +329,6 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
                        .entries = options.entries};
         }
         state->ring.close();
-        (void)kernel::munmap(state, sizeof(uring_engine::State));
         return -Errno::eopnotsupp;
     }
     uring_engine::open_files(loop, *state);

@@ -38,9 +38,7 @@ i32 open_pool(Loop& loop, BufferPool& pool) noexcept {
         return 0; // no memory for it, a restriction, a kernel without: the same
     }
     pool.kernel_takes = true;
-    for (u32 id = 0; id < pool.count(); ++id) {
-        add(pool, static_cast<u16>(id));
-    }
+    pool.offer_all();
     return 0;
 }
 

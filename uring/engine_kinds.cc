@@ -12,6 +12,9 @@ namespace event = abi::poll_event;
 constexpr u16 in = static_cast<u16>(event::in);
 constexpr u16 out = static_cast<u16>(event::out);
 
+// Which no ring has.
+constexpr Opcode no_opcode{0xff};
+
 // In the order of Kind. Those that the loop does itself never come here.
 constexpr KindInfo kinds[] = {
     {Opcode::nop, Fallback::none, 0},          // nop
@@ -73,6 +76,7 @@ constexpr KindInfo kinds[] = {
     {Opcode::fsetxattr, Fallback::worker, 0},       // fsetxattr
     {Opcode::splice, Fallback::poll, in},           // splice
     {Opcode::tee, Fallback::poll, in},              // tee
+    {no_opcode, Fallback::worker, 0},               // copy_file_range
     {Opcode::pipe, Fallback::now, 0},               // pipe
 
     {Opcode::waitid, Fallback::waitid, 0},      // waitid
@@ -86,6 +90,13 @@ static_assert(sizeof(kinds) / sizeof(kinds[0]) == static_cast<u32>(Kind::count))
 
 const KindInfo& info_of(Kind kind) noexcept {
     return kinds[static_cast<u32>(kind)];
+}
+
+bool is_linked(Kind kind) noexcept {
+    return is_message(kind)        ? &message_part != nullptr
+           : is_of_files(kind)     ? &file_part != nullptr
+           : is_of_processes(kind) ? &process_part != nullptr
+                                   : true;
 }
 
 bool is_native(const State& state, const Completion& completion) noexcept {

@@ -106,7 +106,8 @@ void mend_position(State& state, const Completion& completion, u32 written) noex
     const u64 asked = bytes_asked(completion);
     const i32 fd = completion.fd;
     if (offset != abi::current_position || written == 0 || written >= asked ||
-        written >= transfer_bytes_max() || kernel::lseek(fd, 0, abi::seek_from::current) < 0) {
+        (written > transfer_bytes_least && written >= transfer_bytes_max()) ||
+        kernel::lseek(fd, 0, abi::seek_from::current) < 0) {
         return;
     }
     abi::Statx status = {};

@@ -3,6 +3,7 @@
 // Errors that no user can act on end here: an interrupted operation is submitted again, one that is
 // not ready waits for readiness, one that found no buffer waits for a buffer.
 #include "../loop/end_of_stream.h"
+#include "../loop/kinds.h"
 #include "../loop/perform.h"
 #include "../syscall/abi_epoll.h"
 #include "../syscall/call_file.h"
@@ -124,26 +125,12 @@ void take_refusal(Loop& loop, Completion& completion) noexcept {
     }
 }
 
-[[nodiscard]] bool has_too_many_pieces(const Completion& completion) noexcept {
-    switch (completion.kind) {
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        return completion.arguments.receive_message.message->vector_count > abi::vector_pieces_max;
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-        return completion.arguments.send_message.message->vector_count > abi::vector_pieces_max;
-    default:
-        return false;
-    }
-}
-
 /// Whether it goes on, because it is not ready, or all buffers are in use: it waits.
 [[nodiscard]] bool waits_after(Loop& loop, Completion& completion, i32 value) noexcept {
     if (value == -Errno::enobufs && is_managed(completion.kind)) {
-        const BufferPool& pool = *completion.arguments.managed.pool;
-        if (pool.held() < pool.count()) {
-            submit_again(loop, completion); // one has come back meanwhile
+        BufferPool& pool = *completion.arguments.managed.pool;
+        if ((pool.kernel_takes && pool.offer_more()) || pool.held() < pool.count()) {
+            submit_again(loop, completion); // there is one, or one has come back meanwhile
         } else {
             leave(loop, completion);
             loop.await_buffer(completion);
@@ -237,7 +224,8 @@ void take_error(Loop& loop, Completion& completion, i32 value) noexcept {
         asks_otherwise(loop, completion, value, was_plain)) {
         return;
     }
-    if (value == -Errno::einval && has_too_many_pieces(completion)) {
+    if (value == -Errno::einval && is_message(completion.kind) &&
+        message_part.has_too_many_pieces(completion)) {
         value = -Errno::emsgsize; // as sendmsg(2) says, and newer rings
     }
     end_with_error(loop, completion, value);
@@ -275,7 +263,7 @@ void take_shot(Loop& loop, Completion& completion, i32 value, u32 flags, bool ar
 /// A result that is no error, of the ring's own operation or of a system call in its place.
 void take_value(Loop& loop, Completion& completion, i32 value, u32 flags, bool armed) noexcept {
     if (writes(completion.kind)) {
-        mend_position(state_of(loop), completion, static_cast<u32>(value));
+        file_part.mend_position(state_of(loop), completion, static_cast<u32>(value));
     }
     if (transfers_all(completion.kind)) {
         take_step(loop, completion, value, flags);
@@ -394,43 +382,8 @@ void take_readiness(Loop& loop, Completion& completion, i32 value) noexcept {
 } // namespace
 
 bool wants_eagain(const Completion& completion) noexcept {
-    const arguments::Any& a = completion.arguments;
-    switch (completion.kind) {
-    case Kind::futex_wait:
-    case Kind::futex_waitv:
-        return true;
-    case Kind::recv:
-    case Kind::recv_all:
-        return (a.receive.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::recv_managed:
-    case Kind::recv_multishot:
-    case Kind::recvmsg_multishot:
-        return (a.managed.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::recvmsg:
-    case Kind::recvmsg_all:
-        return (a.receive_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::send:
-    case Kind::send_all:
-    case Kind::send_zero_copy:
-        return (a.send.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::sendmsg:
-    case Kind::sendmsg_all:
-    case Kind::sendmsg_zero_copy:
-        return (a.send_message.flags & abi::msg_flag::dontwait) != 0;
-    case Kind::read:
-    case Kind::read_all:
-    case Kind::write:
-    case Kind::write_all:
-        return (a.transfer.flags & abi::rw_flag::nowait) != 0;
-    case Kind::readv:
-    case Kind::writev:
-        return (a.vector.flags & abi::rw_flag::nowait) != 0;
-    case Kind::splice:
-    case Kind::tee:
-        return (a.splice.splice->flags & abi::splice_flag::nonblock) != 0;
-    default:
-        return false;
-    }
+    return completion.kind == Kind::futex_wait || completion.kind == Kind::futex_waitv ||
+           asks_not_to_wait(completion);
 }
 
 void attempt(Loop& loop, Completion& completion) noexcept {

@@ -1,6 +1,7 @@
 // What the io_uring engine knows, and what its parts call in each other: engine.cc waits and reaps,
 // engine_kinds.cc knows which of the ring's operations does what, engine_submit.cc prepares
-// entries, engine_result.cc makes results of completions, engine_cancel.cc ends things,
+// entries (with engine_file.cc, engine_message.cc and engine_process.cc, which not every program
+// has), engine_result.cc makes results of completions, engine_cancel.cc ends things,
 // engine_buffers.cc has the buffer rings, engine_files.cc the table of registered files,
 // engine_position.cc mends what the kernel leaves undone.
 #pragma once
@@ -26,7 +27,7 @@ struct Features {
 };
 
 struct State {
-    /// It is made in memory that attach_uring has mapped.
+    /// It is made in the room that a loop has for its engine.
     static void* operator new(usize, void* place) noexcept { return place; }
 
     Ring ring;
@@ -40,6 +41,7 @@ struct State {
     bool asked_about_position = false;
     bool moves_position = false; ///< of a file, behind a short write; see mend_position
     u16 next_group = 0;
+
     u32 registered_fds = 0; ///< slots of the ring's table of files; the index is the descriptor
 };
 
@@ -126,10 +128,17 @@ struct KindInfo {
 /// Whether this ring does the operation itself.
 [[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
 
+/// What every send asks for besides. dontwait, because a send that finds no room and that the ring
+/// makes again by itself may be empty the second time: up to Linux 6.18 it does not take back what
+/// the first attempt has copied of the message (AF_UNIX datagrams, unix_dgram_sendmsg).
+inline constexpr u32 send_flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
+
 /// Fills an entry for an operation that is_native, or for its poll.
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
 
 void submit(Loop& loop, Completion& completion) noexcept;
+/// Into its slot's list: from now on it is in flight.
+void enlist(Loop& loop, Completion& completion) noexcept;
 /// The same for one that has been looked at.
 void begin(Loop& loop, Completion& completion) noexcept;
 void resume(Loop& loop, Completion& completion) noexcept;
@@ -158,6 +167,39 @@ void block_sigpipe(State& state) noexcept;
 void attempt(Loop& loop, Completion& completion) noexcept;
 /// What a completion of the ring says about an operation.
 void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexcept;
+
+// What is linked only into programs that call such a function of op.h (needs.h).
+
+/// Reads and writes, but for those into a buffer of a pool.
+[[nodiscard]] constexpr bool is_transfer(Kind kind) noexcept {
+    return kind >= Kind::read && kind <= Kind::writev && !is_managed(kind);
+}
+[[nodiscard]] constexpr bool is_of_files(Kind kind) noexcept {
+    return is_transfer(kind) || (kind >= Kind::openat && kind <= Kind::pipe);
+}
+[[nodiscard]] constexpr bool is_of_processes(Kind kind) noexcept {
+    return kind >= Kind::waitid && kind <= Kind::futex_wake;
+}
+
+struct FilePart {
+    void (*prepare)(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
+    bool (*leaves_position)(Loop& loop, const Completion& completion) noexcept;
+    void (*mend_position)(State& state, const Completion& completion, u32 written) noexcept;
+};
+[[gnu::weak]] extern const FilePart file_part;
+struct MessagePart { // for is_message()
+    void (*prepare)(const State& state, abi::Sqe& sqe, const Completion& completion) noexcept;
+    bool (*has_too_many_pieces)(const Completion& completion) noexcept;
+};
+[[gnu::weak]] extern const MessagePart message_part;
+struct ProcessPart {
+    void (*prepare)(State& state, abi::Sqe& sqe, const Completion& completion) noexcept;
+    void (*wait_for_child)(Loop& loop, Completion& completion) noexcept;
+};
+[[gnu::weak]] extern const ProcessPart process_part;
+
+/// Whether the part that does it is there.
+[[nodiscard]] bool is_linked(Kind kind) noexcept;
 
 /// Whether the ring would do the transfer and leave the file's own position where it was.
 [[nodiscard]] bool leaves_position(Loop& loop, const Completion& completion) noexcept;

@@ -1,9 +1,7 @@
 // From operations to entries of the submission queue.
 #include "../loop/perform.h"
 #include "../syscall/abi_epoll.h"
-#include "../syscall/abi_signal.h"
 #include "../syscall/call_file.h"
-#include "../syscall/call_process.h"
 #include "engine_state.h"
 #include "prep.h"
 
@@ -12,25 +10,6 @@ namespace oxbow::uring_engine {
 namespace {
 
 using arguments::Any;
-
-/// What is left of a vector behind its first `done` bytes: the rest of one piece.
-struct Rest {
-    void* data;
-    u32 bytes;
-    bool is_last;
-};
-[[nodiscard]] Rest rest_of(const abi::MessageHeader& message, u64 done) noexcept {
-    usize at = 0;
-    while (at + 1 < message.vector_count && done >= message.vectors[at].bytes) {
-        done -= message.vectors[at].bytes;
-        ++at;
-    }
-    const abi::IoVec& piece = message.vectors[at];
-    const usize left = piece.bytes - static_cast<usize>(done);
-    return {static_cast<u8*>(piece.base) + done,
-            left < 0x7ffff000u ? static_cast<u32>(left) : 0x7ffff000u,
-            at + 1 == message.vector_count};
-}
 
 void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
@@ -49,21 +28,6 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
     case Kind::recv_multishot:
         prep::recv_multishot(sqe, fd, a.managed.pool->group, {.flags = a.managed.flags});
         return;
-    case Kind::recvmsg_multishot:
-        a.managed.message->vector_count = 0; // -EINVAL else: the buffer is the one piece there is
-        prep::recvmsg_multishot(sqe, fd, a.managed.message, a.managed.pool->group,
-                                {.flags = a.managed.flags});
-        return;
-    case Kind::recvmsg_all:
-        if (done != 0) {
-            const Rest rest = rest_of(*a.receive_message.message, done);
-            prep::recv(sqe, fd, rest.data, rest.bytes, {.flags = a.receive_message.flags});
-            return;
-        }
-        [[fallthrough]];
-    case Kind::recvmsg:
-        prep::recvmsg(sqe, fd, a.receive_message.message, {.flags = a.receive_message.flags});
-        return;
     case Kind::read_multishot:
         if (state.features.has(abi::Opcode::read_multishot)) {
             prep::read_multishot(sqe, fd, a.managed.pool->group);
@@ -77,11 +41,6 @@ void prepare_receive(const State& state, abi::Sqe& sqe, Completion& completion) 
     }
 }
 
-/// What every send asks for besides. dontwait, because a send that finds no room and that the ring
-/// makes again by itself may be empty the second time: up to Linux 6.18 it does not take back what
-/// the first attempt has copied of the message (AF_UNIX datagrams, unix_dgram_sendmsg).
-constexpr u32 send_flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
-
 void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
@@ -93,31 +52,11 @@ void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noe
             return;
         }
         [[fallthrough]];
-    case Kind::send:
-    case Kind::send_all:
+    default: // send, send_all
         prep::send(sqe, fd, static_cast<const u8*>(a.send.data) + done, a.send.bytes - done,
-                   {.flags = a.send.flags | send_flags});
+                   {.flags = a.send.message_flags() | send_flags});
         return;
-    case Kind::sendmsg_zero_copy:
-        if (state.features.has(abi::Opcode::sendmsg_zc)) {
-            prep::sendmsg_zc(sqe, fd, a.send_message.message,
-                             {.flags = a.send_message.flags | send_flags});
-            return;
-        }
-        break;
-    case Kind::sendmsg_all:
-        if (done != 0) {
-            const Rest rest = rest_of(*a.send_message.message, done);
-            const u32 more = rest.is_last ? 0 : abi::msg_flag::more;
-            prep::send(sqe, fd, rest.data, rest.bytes,
-                       {.flags = a.send_message.flags | send_flags | more});
-            return;
-        }
-        break;
-    default:
-        break;
     }
-    prep::sendmsg(sqe, fd, a.send_message.message, {.flags = a.send_message.flags | send_flags});
 }
 
 void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
@@ -160,202 +99,18 @@ void prepare_socket(const State& state, abi::Sqe& sqe, Completion& completion) n
     }
 }
 
-/// Flags of a write, with the one that keeps SIGPIPE away.
-[[nodiscard]] u32 write_flags(const State& state, u32 flags) noexcept {
-    return state.features.nosignal ? flags | abi::rw_flag::nosignal : flags;
-}
-
-void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    if (completion.kind == Kind::readv) {
-        prep::readv(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
-                    {.flags = a.vector.flags});
-        return;
-    }
-    if (completion.kind == Kind::writev) {
-        prep::writev(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
-                     {.flags = write_flags(state, a.vector.flags)});
-        return;
-    }
-    const u32 done = static_cast<u32>(completion.value);
-    u8* const data = static_cast<u8*>(a.transfer.data) + done;
-    const u32 bytes = a.transfer.bytes - done;
-    const u64 offset = a.transfer.offset == abi::current_position ? abi::current_position
-                                                                  : a.transfer.offset + done;
-    if (completion.kind == Kind::read || completion.kind == Kind::read_all) {
-        prep::read(sqe, fd, data, bytes, offset, {.flags = a.transfer.flags});
-    } else {
-        prep::write(sqe, fd, data, bytes, offset, {.flags = write_flags(state, a.transfer.flags)});
-    }
-}
-
-void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    const u64 offset = a.range.offset;
-    const u64 bytes = a.range.bytes;
-    switch (completion.kind) {
-    case Kind::openat:
-        prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
-        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
-        return;
-    case Kind::openat2:
-        prep::openat2(sqe, fd, a.open2.path, a.open2.how);
-        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
-        return;
-    case Kind::statx:
-        prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
-                    a.status.status);
-        return;
-    case Kind::fsync:
-        prep::fsync(sqe, fd, {.data_only = a.sync.data_only != 0});
-        return;
-    case Kind::sync_file_range:
-        prep::sync_file_range(
-            sqe, fd, {.offset = offset, .bytes = static_cast<u32>(bytes), .flags = a.range.how});
-        return;
-    case Kind::fallocate:
-        prep::fallocate(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
-        return;
-    case Kind::ftruncate:
-        prep::ftruncate(sqe, fd, bytes);
-        return;
-    case Kind::fadvise:
-        prep::fadvise(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
-        return;
-    default:
-        prep::madvise(sqe, a.memory.address, a.memory.bytes, a.memory.advice);
-        return;
-    }
-}
-
-void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    const prep::PathPair pair = {a.paths.old_path, a.paths.new_path, fd, a.paths.new_directory,
-                                 a.paths.flags};
-    const arguments::Attribute* const attribute =
-        completion.kind == Kind::getxattr || completion.kind == Kind::setxattr
-            ? a.path_attribute.attribute
-            : &a.attribute;
-    const auto reads = [attribute]() noexcept {
-        return prep::AttributeRead{attribute->name, attribute->value, attribute->bytes};
-    };
-    const auto writes = [attribute]() noexcept {
-        return prep::AttributeWrite{attribute->name, attribute->value, attribute->bytes,
-                                    attribute->flags};
-    };
-    switch (completion.kind) {
-    case Kind::renameat:
-        prep::renameat(sqe, pair);
-        return;
-    case Kind::linkat:
-        prep::linkat(sqe, pair);
-        return;
-    case Kind::symlinkat:
-        prep::symlinkat(sqe, {a.paths.old_path, a.paths.new_path, a.paths.new_directory});
-        return;
-    case Kind::unlinkat:
-        prep::unlinkat(sqe, fd, a.path.path, static_cast<i32>(a.path.how));
-        return;
-    case Kind::mkdirat:
-        prep::mkdirat(sqe, fd, a.path.path, a.path.how);
-        return;
-    case Kind::getxattr:
-        prep::getxattr(sqe, a.path_attribute.path, reads());
-        return;
-    case Kind::setxattr:
-        prep::setxattr(sqe, a.path_attribute.path, writes());
-        return;
-    case Kind::fgetxattr:
-        prep::fgetxattr(sqe, fd, reads());
-        return;
-    default:
-        prep::fsetxattr(sqe, fd, writes());
-        return;
-    }
-}
-
 /// The ring never wakes for urgent data alone (io_uring/poll.c, IO_ASYNC_POLL_COMMON), but for the
 /// band that comes with it.
 [[nodiscard]] u32 events_of_poll(u32 events) noexcept {
     return (events & abi::poll_event::pri) != 0 ? events | abi::poll_event::rdband : events;
 }
 
-/// Since 6.16 a process gets a table of futexes of its own with its first thread, and who waits in
-/// the table of all is not found any more. A single thread could not wait; a ring can. So the
-/// process gets its table before.
-void keep_futexes(State& state) noexcept {
-    constexpr long slots = 64;
-    if (!state.keeps_futexes) {
-        state.keeps_futexes = true;
-        if (kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::get_slots) == 0) {
-            // A refusal cannot be helped.
-            (void)kernel::prctl(abi::prctl_option::futex_hash, abi::futex_hash::set_slots, slots);
-        }
-    }
-}
-
-void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
-    const Any& a = completion.arguments;
-    const i32 fd = completion.fd;
-    switch (completion.kind) {
-    case Kind::close:
-        prep::close(sqe, fd);
-        return;
-    case Kind::poll:
-        prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
-        return;
-    case Kind::poll_multishot:
-        if (state.features.poll_multishot) {
-            prep::poll_multishot(sqe, fd, events_of_poll(a.poll.events));
-        } else {
-            prep::poll_add(sqe, fd, events_of_poll(a.poll.events));
-        }
-        return;
-    case Kind::splice:
-        prep::splice(sqe, {.from_fd = a.splice.splice->from_fd,
-                           .from_offset = a.splice.splice->from_offset,
-                           .to_fd = a.splice.splice->to_fd,
-                           .to_offset = a.splice.splice->to_offset,
-                           .bytes = a.splice.splice->bytes,
-                           .flags = a.splice.splice->flags});
-        return;
-    case Kind::tee:
-        prep::tee(sqe, {.from_fd = a.splice.splice->from_fd,
-                        .to_fd = a.splice.splice->to_fd,
-                        .bytes = a.splice.splice->bytes,
-                        .flags = a.splice.splice->flags});
-        return;
-    case Kind::pipe:
-        prep::pipe(sqe, a.pipe.fds, a.pipe.flags);
-        return;
-    case Kind::waitid:
-        prep::waitid(sqe, {.kind = a.wait.which,
-                           .id = a.wait.id,
-                           .options = a.wait.options,
-                           .info = a.wait.info});
-        return;
-    case Kind::futex_wait:
-        keep_futexes(state);
-        prep::futex_wait(
-            sqe, a.futex_wait.word,
-            {.value = a.futex_wait.expected,
-             .flags = abi::futex2_flag::size_u32 |
-                      (a.futex_wait.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
-        return;
-    case Kind::futex_waitv:
-        keep_futexes(state);
-        prep::futex_waitv(sqe, a.futex_wait_many.waiters, a.futex_wait_many.count);
-        return;
-    default:
-        prep::futex_wake(
-            sqe, a.futex_wake.word,
-            {.count = a.futex_wake.count,
-             .flags = abi::futex2_flag::size_u32 |
-                      (a.futex_wake.shared != 0 ? 0 : abi::futex2_flag::private_flag)});
-        return;
+void prepare_poll(const State& state, abi::Sqe& sqe, const Completion& completion) noexcept {
+    const u32 events = events_of_poll(completion.arguments.poll.events);
+    if (completion.kind == Kind::poll_multishot && state.features.poll_multishot) {
+        prep::poll_multishot(sqe, completion.fd, events);
+    } else {
+        prep::poll_add(sqe, completion.fd, events);
     }
 }
 
@@ -363,22 +118,6 @@ void prepare_rest(State& state, abi::Sqe& sqe, Completion& completion) noexcept 
 [[nodiscard]] u32 poll_events_of(const Completion& completion) noexcept {
     const u32 events = info_of(completion.kind).poll_events;
     return events != 0 ? events : abi::poll_event::in; // waitid's descriptor
-}
-
-void enlist(Loop& loop, Completion& completion) noexcept {
-    completion.state = oxbow::State::engine;
-    list_of(loop, completion).push(completion);
-}
-
-/// A descriptor for the process that waitid waits for. False: there can be none.
-[[nodiscard]] bool open_process(Completion& completion) noexcept {
-    const arguments::Wait& wait = completion.arguments.wait;
-    if (wait.which != abi::wait_for::pid || (wait.options & abi::wait_option::exited) == 0 ||
-        (wait.options & (abi::wait_option::stopped | abi::wait_option::continued)) != 0) {
-        return false;
-    }
-    completion.fd = kernel::pidfd_open(wait.id, 0);
-    return completion.fd >= 0;
 }
 
 /// Does what the ring cannot do.
@@ -395,24 +134,9 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
             submit_poll(loop, completion);
         }
         return;
-    case Fallback::waitid: {
-        // Asked first: a process that is no child of ours (-ECHILD) has a descriptor, too, and the
-        // poll of that one would wait for nothing that comes.
-        ++loop.counters().syscalls;
-        const i32 value = perform(completion, Patience::none);
-        if (value != -Errno::eagain) {
-            loop.finish(completion, value);
-            return;
-        }
-        if (open_process(completion)) {
-            enlist(loop, completion);
-            submit_poll(loop, completion);
-            return;
-        }
-        completion.fd = -1;
-        loop.perform_on_worker(completion);
+    case Fallback::waitid:
+        process_part.wait_for_child(loop, completion);
         return;
-    }
     default:
         loop.perform_on_worker(completion);
         return;
@@ -442,6 +166,30 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     sqe.user_data = tag_of(completion);
 }
 
+/// Prepares an entry for a send, which the kernel does not tell of if it sends all. False: that is
+/// not possible.
+[[nodiscard]] bool queue_silently(Loop& loop, Completion& completion) noexcept {
+    State& state = state_of(loop);
+    if (!state.ring.has(abi::feature::cqe_skip) || !loop.parked().empty()) {
+        return false;
+    }
+    abi::Sqe* const sqe = entry(loop);
+    if (sqe == nullptr) {
+        return false;
+    }
+    const arguments::Send& with = completion.arguments.send;
+    // A short one is a failure by waitall, and told.
+    prep::send(*sqe, completion.fd, with.data, with.bytes,
+               {.flags = with.message_flags() | send_flags | abi::msg_flag::waitall});
+    prep::skip_success(*sqe);
+    if (is_registered(loop, state, completion)) {
+        sqe->flags |= abi::sqe_flag::fixed_file;
+    }
+    sqe->user_data = tag_of(completion);
+    loop.add_untold(completion);
+    return true;
+}
+
 /// Prepares an entry for a completion that is in its slot's list; parks it where there is none.
 void queue(Loop& loop, Completion& completion) noexcept {
     abi::Sqe* const sqe = loop.parked().empty() ? entry(loop) : nullptr;
@@ -457,21 +205,28 @@ void queue(Loop& loop, Completion& completion) noexcept {
 
 void prepare(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
     const Kind kind = completion.kind;
-    if (is_send(kind)) {
+    if (is_message(kind)) {
+        message_part.prepare(state, sqe, completion);
+    } else if (is_of_files(kind)) {
+        file_part.prepare(state, sqe, completion);
+    } else if (is_of_processes(kind)) {
+        process_part.prepare(state, sqe, completion);
+    } else if (is_send(kind)) {
         prepare_send(state, sqe, completion);
-    } else if ((kind >= Kind::recv && kind <= Kind::recvmsg_multishot) || is_managed(kind)) {
+    } else if ((kind >= Kind::recv && kind <= Kind::recv_multishot) || is_managed(kind)) {
         prepare_receive(state, sqe, completion);
     } else if (kind >= Kind::socket && kind <= Kind::accept_multishot) {
         prepare_socket(state, sqe, completion);
-    } else if (kind >= Kind::read && kind <= Kind::writev) {
-        prepare_transfer(state, sqe, completion);
-    } else if (kind >= Kind::openat && kind <= Kind::madvise) {
-        prepare_file(sqe, completion);
-    } else if (kind >= Kind::renameat && kind <= Kind::fsetxattr) {
-        prepare_path(sqe, completion);
+    } else if (kind == Kind::close) {
+        prep::close(sqe, completion.fd);
     } else {
-        prepare_rest(state, sqe, completion);
+        prepare_poll(state, sqe, completion);
     }
+}
+
+void enlist(Loop& loop, Completion& completion) noexcept {
+    completion.state = oxbow::State::engine;
+    list_of(loop, completion).push(completion);
 }
 
 bool has_room(Loop& loop) noexcept {
@@ -513,6 +268,20 @@ bool is_file(i32 fd) noexcept {
 }
 
 void submit(Loop& loop, Completion& completion) noexcept {
+    const Kind kind = completion.kind;
+    if (kind == Kind::send || kind == Kind::send_all) {
+        if (!loop.takes_untold(completion) || !queue_silently(loop, completion)) {
+            enlist(loop, completion); // every ring has it, whatever it is given
+            queue(loop, completion);
+        }
+        return;
+    }
+    if (kind >= Kind::recv && kind <= Kind::sendmsg_zero_copy && !is_message(kind) &&
+        is_native(state_of(loop), completion)) {
+        enlist(loop, completion); // of what sockets do, nothing has to be looked at before
+        queue(loop, completion);
+        return;
+    }
     if (is_file_without_multishot(state_of(loop), completion)) {
         loop.finish(completion, -Errno::ebadfd);
         return;
@@ -533,11 +302,15 @@ void begin(Loop& loop, Completion& completion) noexcept {
         loop.finish(completion, perform(completion, Patience::ready));
         return;
     }
+    if (!is_linked(completion.kind)) {
+        loop.finish(completion, -Errno::eopnotsupp);
+        return;
+    }
     if (!is_native(state_of(loop), completion) && completion.kind != Kind::cancel) {
         submit_elsewhere(loop, completion);
         return;
     }
-    if (leaves_position(loop, completion)) {
+    if (is_transfer(completion.kind) && file_part.leaves_position(loop, completion)) {
         loop.perform_on_worker(completion);
         return;
     }

@@ -241,6 +241,11 @@ class Ring : public RingOperations<Ring> {
     template <class Visitor>
     [[gnu::always_inline]] u32 for_each(Visitor&& visit) noexcept;
 
+    /// The same until `visit(cqe)` says false: that completion and all behind it stay. The entries
+    /// are given back when the last visit has returned, so a visit may submit but not reap.
+    template <class Visitor>
+    u32 for_each_while(Visitor&& visit) noexcept;
+
     /// Copies up to `room` completions and gives them back; returns how many. Never waits; enters
     /// the kernel where `peek` would. The extra half of big completions needs the second form.
     u32 copy(Cqe* destination, u32 room) noexcept;
@@ -466,6 +471,34 @@ inline u32 Ring::for_each(Visitor&& visit) noexcept {
     cq_.next = at;
     store_release(cq_.shared_head, tail);
     return count;
+}
+
+template <class Visitor>
+inline u32 Ring::for_each_while(Visitor&& visit) noexcept {
+    u32 count = load_acquire(cq_.shared_tail) - *cq_.shared_head;
+    if (count == 0) [[unlikely]] {
+        count = fetch_completions();
+    }
+    u32 visited = 0;
+    if (!plain_completions_) [[unlikely]] {
+        u32 slots = count;
+        for (const Cqe* cqe = next_of(slots); cqe != nullptr && visit(*cqe); ++visited) {
+            slots -= slots_of(*cqe);
+            seen(cqe);
+            cqe = next_of(slots);
+        }
+        return visited;
+    }
+    const Cqe* at = cq_.next;
+    while (visited != count && visit(*at)) {
+        ++visited;
+        if (++at == cq_.wrap) {
+            at = cq_.entry;
+        }
+    }
+    cq_.next = at;
+    store_release(cq_.shared_head, *cq_.shared_head + visited);
+    return visited;
 }
 
 inline bool Ring::must_get_events() const noexcept {

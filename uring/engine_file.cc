@@ -1,0 +1,174 @@
+// From operations on files and paths to entries of the submission queue. A program has this part
+// only if it makes such operations (needs.h).
+#include "../loop/needs.h"
+#include "engine_state.h"
+#include "prep.h"
+
+namespace oxbow {
+
+constexpr char detail::ring_files_part = 0;
+
+namespace uring_engine {
+
+namespace {
+
+using arguments::Any;
+
+/// Flags of a write, with the one that keeps SIGPIPE away.
+[[nodiscard]] u32 write_flags(const State& state, u32 flags) noexcept {
+    return state.features.nosignal ? flags | abi::rw_flag::nosignal : flags;
+}
+
+void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    if (completion.kind == Kind::readv) {
+        prep::readv(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
+                    {.flags = a.vector.flags});
+        return;
+    }
+    if (completion.kind == Kind::writev) {
+        prep::writev(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
+                     {.flags = write_flags(state, a.vector.flags)});
+        return;
+    }
+    const u32 done = static_cast<u32>(completion.value);
+    u8* const data = static_cast<u8*>(a.transfer.data) + done;
+    const u32 bytes = a.transfer.bytes - done;
+    const u64 offset = a.transfer.offset == abi::current_position ? abi::current_position
+                                                                  : a.transfer.offset + done;
+    if (completion.kind == Kind::read || completion.kind == Kind::read_all) {
+        prep::read(sqe, fd, data, bytes, offset, {.flags = a.transfer.flags});
+    } else {
+        prep::write(sqe, fd, data, bytes, offset, {.flags = write_flags(state, a.transfer.flags)});
+    }
+}
+
+void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    const u64 offset = a.range.offset;
+    const u64 bytes = a.range.bytes;
+    switch (completion.kind) {
+    case Kind::openat:
+        prep::openat(sqe, fd, a.open.path, {.flags = a.open.flags, .mode = a.open.mode});
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
+        return;
+    case Kind::openat2:
+        prep::openat2(sqe, fd, a.open2.path, a.open2.how);
+        sqe.flags |= completion.has(half_done) ? abi::sqe_flag::async : u8{0};
+        return;
+    case Kind::statx:
+        prep::statx(sqe, fd, a.status.path, {.flags = a.status.flags, .mask = a.status.mask},
+                    a.status.status);
+        return;
+    case Kind::fsync:
+        prep::fsync(sqe, fd, {.data_only = a.sync.data_only != 0});
+        return;
+    case Kind::sync_file_range:
+        prep::sync_file_range(
+            sqe, fd, {.offset = offset, .bytes = static_cast<u32>(bytes), .flags = a.range.how});
+        return;
+    case Kind::fallocate:
+        prep::fallocate(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
+        return;
+    case Kind::ftruncate:
+        prep::ftruncate(sqe, fd, bytes);
+        return;
+    case Kind::fadvise:
+        prep::fadvise(sqe, fd, {.offset = offset, .bytes = bytes}, static_cast<i32>(a.range.how));
+        return;
+    default:
+        prep::madvise(sqe, a.memory.address, a.memory.bytes, a.memory.advice);
+        return;
+    }
+}
+
+void prepare_path(abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    const prep::PathPair pair = {a.paths.old_path, a.paths.new_path, fd, a.paths.new_directory,
+                                 a.paths.flags};
+    const arguments::Attribute* const attribute =
+        completion.kind == Kind::getxattr || completion.kind == Kind::setxattr
+            ? a.path_attribute.attribute
+            : &a.attribute;
+    const auto reads = [attribute]() noexcept {
+        return prep::AttributeRead{attribute->name, attribute->value, attribute->bytes};
+    };
+    const auto writes = [attribute]() noexcept {
+        return prep::AttributeWrite{attribute->name, attribute->value, attribute->bytes,
+                                    attribute->flags};
+    };
+    switch (completion.kind) {
+    case Kind::renameat:
+        prep::renameat(sqe, pair);
+        return;
+    case Kind::linkat:
+        prep::linkat(sqe, pair);
+        return;
+    case Kind::symlinkat:
+        prep::symlinkat(sqe, {a.paths.old_path, a.paths.new_path, a.paths.new_directory});
+        return;
+    case Kind::unlinkat:
+        prep::unlinkat(sqe, fd, a.path.path, static_cast<i32>(a.path.how));
+        return;
+    case Kind::mkdirat:
+        prep::mkdirat(sqe, fd, a.path.path, a.path.how);
+        return;
+    case Kind::getxattr:
+        prep::getxattr(sqe, a.path_attribute.path, reads());
+        return;
+    case Kind::setxattr:
+        prep::setxattr(sqe, a.path_attribute.path, writes());
+        return;
+    case Kind::fgetxattr:
+        prep::fgetxattr(sqe, fd, reads());
+        return;
+    default:
+        prep::fsetxattr(sqe, fd, writes());
+        return;
+    }
+}
+
+void prepare_pipe(abi::Sqe& sqe, const Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    switch (completion.kind) {
+    case Kind::splice:
+        prep::splice(sqe, {.from_fd = a.splice.splice->from_fd,
+                           .from_offset = a.splice.splice->from_offset,
+                           .to_fd = a.splice.splice->to_fd,
+                           .to_offset = a.splice.splice->to_offset,
+                           .bytes = a.splice.splice->bytes,
+                           .flags = a.splice.splice->flags});
+        return;
+    case Kind::tee:
+        prep::tee(sqe, {.from_fd = a.splice.splice->from_fd,
+                        .to_fd = a.splice.splice->to_fd,
+                        .bytes = a.splice.splice->bytes,
+                        .flags = a.splice.splice->flags});
+        return;
+    default:
+        prep::pipe(sqe, a.pipe.fds, a.pipe.flags);
+        return;
+    }
+}
+
+void prepare_any(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    if (is_transfer(completion.kind)) {
+        prepare_transfer(state, sqe, completion);
+    } else if (completion.kind < Kind::renameat) {
+        prepare_file(sqe, completion);
+    } else if (completion.kind < Kind::splice) {
+        prepare_path(sqe, completion);
+    } else {
+        prepare_pipe(sqe, completion);
+    }
+}
+
+} // namespace
+
+constexpr FilePart file_part = {prepare_any, leaves_position, mend_position};
+
+} // namespace uring_engine
+} // namespace oxbow
