@@ -1,3 +1,4 @@
+// What epoll has to watch for, of each operation.
 #include "events.h"
 
 namespace oxbow {

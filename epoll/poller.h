@@ -137,7 +137,7 @@ class Poller {
     void take_event(const abi::EpollEvent& event) noexcept;
     void note_useless(FdSlot& slot, i32 fd, u32 events) noexcept;
 
-    // It lives in a mapping of its own, which is zero at first.
+    // It lives in the room that a loop has for its engine, and is zero at first.
     Loop* loop_;
     i32 epoll_fd_;
     bool use_pwait2_;

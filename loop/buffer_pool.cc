@@ -119,7 +119,7 @@ void BufferPool::unmap() noexcept {
     group = 0;
     kernel_takes = false;
     count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = offered_ = offered_max_ =
-        takes_ = 0;
+        offered_max_least_ = takes_ = 0;
 }
 
 i32 BufferPool::take() noexcept {

@@ -264,7 +264,9 @@ bool Loop::stop_timer(Completion& timer) noexcept {
     OXBOW_CHECK(timer.kind == Kind::timer || timer.idle(), "Loop::stop_timer of something else");
     check_owner();
     if (timer.state != State::timing) {
-        if (timer.state == State::ready && timer.has(was_reset)) {
+        const bool ends = timer.state == State::ready || timer.state == State::ready_more ||
+                          timer.state == State::resuming;
+        if (ends && was_set_anew(timer)) {
             timer.set(Completion::cancelled); // else it would go on from there
         }
         return false;

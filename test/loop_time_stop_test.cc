@@ -138,6 +138,51 @@ LOOP_TEST(loop_time_stop_of_a_periodic_one) {
     CHECK_EQ(self.count, 2u);
 }
 
+/// Sets a periodic timer anew, itself or another that is due in the same round, and stops it then.
+struct Reconsidering {
+    Completion* target = nullptr;
+    Result last = {};
+    u32 count = 0;
+
+    void reconsiders(Loop& loop, Result) noexcept {
+        loop.reset_timer(*target, hour_ns);
+        CHECK(!loop.stop_timer(*target));
+    }
+    void itself(Loop& loop, Result result) noexcept {
+        ended(result);
+        if (result.more()) {
+            reconsiders(loop, result);
+        }
+    }
+    void ended(Result result) noexcept {
+        last = result;
+        ++count;
+    }
+};
+
+LOOP_TEST(loop_time_stop_of_a_periodic_one_that_was_set_anew) {
+    const u64 due_ns = now_ns() + 1 * ms;
+    Completion first;
+    Completion periodic;
+    Reconsidering other;
+    other.target = &periodic;
+    Operation operation = op::timer_every(hour_ns);
+    operation.arguments.timer.time_ns = due_ns;
+    operation.arguments.timer.absolute = true;
+    loop.submit(first, op::timer_at(due_ns), on<&Reconsidering::reconsiders>(other));
+    loop.submit(periodic, operation, on<&Reconsidering::ended>(other));
+    CHECK_OK(loop.run());
+    CHECK_EQ(other.count, 1u);
+    CHECK(other.last.is(Errno::ecanceled));
+
+    Reconsidering self;
+    self.target = &periodic;
+    loop.submit(periodic, op::timer_every(hour_ns, 0), on<&Reconsidering::itself>(self));
+    CHECK_OK(loop.run());
+    CHECK_EQ(self.count, 2u);
+    CHECK(self.last.is(Errno::ecanceled));
+}
+
 LOOP_TEST(loop_time_stop_ends_what_is_chained) {
     Logged first;
     Logged second;
