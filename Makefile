@@ -226,7 +226,7 @@ $(eval $(call objects,program/obj-freestanding,$$(FREESTANDING) -Os))
 # The pinned size is that of one setting, whatever the user's flags are.
 $(eval $(call objects,size,$$(FREESTANDING)))
 
-$(BUILD)/size/%.o: LAST = -Os
+$(BUILD)/size/%.o: LAST = -Oz
 $(BUILD)/test/obj/test/%.o $(BUILD)/test/obj-freestanding/test/%.o: LAST = $(TEST_CXXFLAGS)
 
 object = $(patsubst %.cc,$(BUILD)/$1/%.o,$2)

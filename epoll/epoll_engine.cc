@@ -14,7 +14,7 @@ extern const Engine epoll_engine;
 
 i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
     static_assert(sizeof(Poller) <= Loop::engine_room_bytes &&
-                  sizeof(doubtful_[0]) <= Loop::engine_room_bytes_per_fd);
+                  sizeof(*doubtful_) <= Loop::engine_room_bytes_per_fd);
     // All zero is what a Poller is at first, and there is no placement new without <new>.
     Poller& poller = *static_cast<Poller*>(loop.engine_room());
     __builtin_memset(static_cast<void*>(&poller), 0, sizeof(Poller));
@@ -22,6 +22,7 @@ i32 Poller::create(Loop& loop, const EpollOptions& options) noexcept {
     poller.use_pwait2_ = options.use_pwait2;
     poller.epoll_fd_ = -1;
     poller.blind_at_ns_ = ~u64{0};
+    poller.doubtful_ = static_cast<i32*>(loop.engine_room_of_fds());
     const i32 result = poller.open();
     if (result != 0) {
         poller.destroy();
@@ -38,12 +39,15 @@ i32 Poller::open() noexcept {
         // -EMFILE, -ENFILE: too many descriptors; -ENOMEM; -ENOSYS, -EPERM of a filter.
         return fd;
     }
-    // Edge-triggered, so that it need never be read: each write is an event.
-    abi::EpollEvent event = {abi::poll_event::in | abi::epoll_flag::edge_triggered, wake_data};
-    const i32 result = kernel::epoll_ctl(fd, abi::epoll_operation::add, loop_->wake_fd(), &event);
-    if (result != 0) {
-        (void)kernel::close(fd); // nothing to lose
-        return result;
+    if (loop_->wake_fd() >= 0) {
+        // Edge-triggered, so that it need never be read: each write is an event.
+        abi::EpollEvent event = {abi::poll_event::in | abi::epoll_flag::edge_triggered, wake_data};
+        const i32 result =
+            kernel::epoll_ctl(fd, abi::epoll_operation::add, loop_->wake_fd(), &event);
+        if (result != 0) {
+            (void)kernel::close(fd); // nothing to lose
+            return result;
+        }
     }
     epoll_fd_ = fd;
     return 0;

@@ -151,8 +151,8 @@ class Poller {
     u32 doubtful_count_;
     u32 doubtful_first_;
     u64 blind_at_ns_; // when blind ones are tried again; ~0: there are none
+    i32* doubtful_;   // a ring of numbers, with room for each
     abi::EpollEvent events_[events_max];
-    i32 doubtful_[1]; // a ring of numbers; there is room behind it for each
 };
 
 } // namespace oxbow

@@ -29,6 +29,14 @@ constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this
     return buffers;
 }
 
+/// What buffers of this size are to begin at a multiple of, so that each does that begins at one of
+/// its own size.
+[[nodiscard]] usize alignment_of(u32 buffer_bytes) noexcept {
+    const usize page = page_bytes();
+    const usize own = buffer_bytes & (0 - buffer_bytes);
+    return own < page ? own : page;
+}
+
 } // namespace
 
 i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
@@ -36,39 +44,13 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
     if (options.count == 0 || options.count > count_max || options.buffer_bytes == 0) {
         return -Errno::einval;
     }
-    u32 ring_entries = 1;
-    while (ring_entries < options.count) {
-        ring_entries *= 2;
+    const i32 result = take_memory(options);
+    if (result < 0) {
+        return result;
     }
-    // The ring's room first, since the kernel wants it at a page; then the chain; then, at a page
-    // again, the buffers.
-    const usize page = page_bytes();
-    const usize ring_bytes = ring_entries * sizeof(abi::BufferRingEntry);
-    usize bytes = ring_bytes + options.count * sizeof(u16);
-    bytes = (bytes + page - 1) & ~(page - 1);
-    const usize buffers_at = bytes;
-    if (options.memory == nullptr) {
-        const u64 buffers = u64{options.count} * options.buffer_bytes;
-        if (buffers > ~usize{0} / 2) {
-            return -Errno::enomem;
-        }
-        bytes += static_cast<usize>(buffers);
-    }
-    const long mapped =
-        kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
-                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
-    if (is_error(mapped)) {
-        return -Errno::enomem;
-    }
-    mapping_ = reinterpret_cast<void*>(mapped);
-    mapping_bytes_ = bytes;
-    u8* const base = static_cast<u8*>(mapping_);
-    ring_memory = {base, ring_bytes};
-    next_free_ = reinterpret_cast<u16*>(base + ring_bytes);
-    buffers_ = options.memory != nullptr ? static_cast<u8*>(options.memory) : base + buffers_at;
     count_ = options.count;
     buffer_bytes_ = options.buffer_bytes;
-    ring_entries_ = ring_entries;
+    ring_entries_ = ring_entries_for(count_);
     held_ = 0;
     first_free_ = 0;
     offered_ = takes_ = 0;
@@ -78,17 +60,52 @@ i32 BufferPool::open(Loop& loop, const BufferPoolOptions& options) noexcept {
         next_free_[i] = static_cast<u16>(i + 1);
     }
     loop_ = &loop;
-    const i32 result = loop.engine().open_pool(loop, *this);
-    if (result < 0) {
+    const i32 opened = loop.engine().open_pool(loop, *this);
+    if (opened < 0) {
         unmap();
-        return result;
-    }
-    if (kernel_takes) {
-        // It holds on to the pages: a child must not get them, nor make this process copy them.
-        (void)kernel::madvise(mapping_, mapping_bytes_, abi::madvice::dontfork);
+        return opened;
     }
     next = loop.pools_;
     loop.pools_ = this;
+    return 0;
+}
+
+/// The ring's room first, since the kernel wants it at a page; then the chain; then the buffers.
+i32 BufferPool::take_memory(const BufferPoolOptions& options) noexcept {
+    u8* tables = static_cast<u8*>(options.tables);
+    u8* buffers = static_cast<u8*>(options.memory);
+    const usize table_size = table_bytes(options.count);
+    const usize alignment = alignment_of(options.buffer_bytes);
+    const u64 buffers_size = u64{options.count} * options.buffer_bytes;
+    if ((reinterpret_cast<uptr>(tables) & (page_bytes() - 1)) != 0) {
+        return -Errno::einval;
+    }
+    usize bytes = tables == nullptr ? (table_size + alignment - 1) & ~(alignment - 1) : 0;
+    const usize buffers_at = bytes;
+    if (buffers == nullptr) {
+        if (buffers_size > ~usize{0} / 2) {
+            return -Errno::enomem;
+        }
+        bytes += static_cast<usize>(buffers_size);
+    }
+    if (bytes != 0) {
+        const long mapped =
+            kernel::mmap(nullptr, bytes, abi::protection::read | abi::protection::write,
+                         abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
+        if (is_error(mapped)) {
+            return -Errno::enomem;
+        }
+        u8* const base = reinterpret_cast<u8*>(mapped);
+        mapping_ = base;
+        tables = tables == nullptr ? base : tables;
+        buffers = buffers == nullptr ? base + buffers_at : buffers;
+    }
+    mapping_bytes_ = bytes;
+    static_assert(sizeof(abi::BufferRingEntry) == ring_entry_bytes);
+    const usize ring_bytes = ring_entries_for(options.count) * ring_entry_bytes;
+    ring_memory = {tables, ring_bytes};
+    next_free_ = reinterpret_cast<u16*>(tables + ring_bytes);
+    buffers_ = buffers;
     return 0;
 }
 
@@ -107,7 +124,9 @@ void BufferPool::close() noexcept {
 }
 
 void BufferPool::unmap() noexcept {
-    (void)kernel::munmap(mapping_, mapping_bytes_);
+    if (mapping_bytes_ != 0) {
+        (void)kernel::munmap(mapping_, mapping_bytes_);
+    }
     mapping_ = nullptr;
     mapping_bytes_ = 0;
     next_free_ = nullptr;
@@ -135,9 +154,14 @@ i32 BufferPool::take() noexcept {
 
 void BufferPool::untake(u16 id) noexcept {
     OXBOW_CHECK(id < count_ && next_free_[id] == taken, "a buffer was given back twice");
+    --held_;
+    put_first(id);
+}
+
+/// Of the chain of the free ones.
+inline void BufferPool::put_first(u16 id) noexcept {
     next_free_[id] = static_cast<u16>(first_free_);
     first_free_ = id;
-    --held_;
 }
 
 void BufferPool::give_back(u16 id) noexcept {
@@ -149,8 +173,7 @@ void BufferPool::give_back(u16 id) noexcept {
         if (offered_ < offered_max_) {
             give_to_kernel(id);
         } else {
-            next_free_[id] = static_cast<u16>(first_free_);
-            first_free_ = id;
+            put_first(id);
         }
     } else {
         untake(id);

@@ -21,6 +21,10 @@ struct BufferPoolOptions {
     /// `count` times `buffer_bytes` of the caller's, until close(); nullptr: it is mapped, and
     /// takes real memory only where it is written to.
     void* memory = nullptr;
+
+    /// BufferPool::table_bytes(count) for what the pool knows of its buffers, at the beginning of a
+    /// page; nullptr: it is mapped. With both, opening a pool costs no mapping.
+    void* tables = nullptr;
 };
 
 /// Has no destructor: close it by hand, before its loop.
@@ -52,6 +56,10 @@ class BufferPool {
     }
     void give_back(u16 id) noexcept;
 
+    /// What BufferPoolOptions::tables takes, up to 640 KiB.
+    [[nodiscard]] static constexpr usize table_bytes(u32 count) noexcept {
+        return ring_entries_for(count) * ring_entry_bytes + count * sizeof(u16);
+    }
     [[nodiscard]] bool is_open() const noexcept { return buffers_ != nullptr; }
     [[nodiscard]] u32 count() const noexcept { return count_; }
     [[nodiscard]] u32 buffer_bytes() const noexcept { return buffer_bytes_; }
@@ -94,7 +102,17 @@ class BufferPool {
     [[nodiscard]] u32 ring_entries() const noexcept { return ring_entries_; }
 
   private:
+    static constexpr usize ring_entry_bytes = 16; // abi::BufferRingEntry
+    [[nodiscard]] static constexpr u32 ring_entries_for(u32 count) noexcept {
+        u32 entries = 1;
+        while (entries < count) {
+            entries *= 2;
+        }
+        return entries;
+    }
+    [[nodiscard]] i32 take_memory(const BufferPoolOptions& options) noexcept;
     void unmap() noexcept;
+    void put_first(u16 id) noexcept;
     void offer_another() noexcept;
     void replace_taken() noexcept;
     void give_to_kernel(u16 id) noexcept;

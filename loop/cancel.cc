@@ -1,6 +1,5 @@
 // Ending what is in flight: one operation, those of a descriptor, all of them; and close, which
-// ends what is in flight on its descriptor first. And what a close has to undo: the registration of
-// a descriptor.
+// ends what is in flight on its descriptor first.
 //
 // A request never ends its target's life by itself: the target always ends through its own
 // callback. Wherever a completion waits in the loop it can be taken out at once; what the engine or
@@ -255,39 +254,6 @@ void Loop::end_close(i32 fd) noexcept {
             engine_->close_fd(*this, *at);
             return;
         }
-    }
-}
-
-// ---- Registered descriptors
-// ----------------------------------------------------------------------
-
-/// Whether a close of it waits, or is on its way to the kernel.
-bool Loop::is_being_closed(i32 fd) const noexcept {
-    const auto has_close = [fd](const CompletionList& list) noexcept {
-        for (const Completion* at = list.first(); at != nullptr; at = at->next) {
-            if (at->kind == Kind::close && at->fd == fd) {
-                return true;
-            }
-        }
-        return false;
-    };
-    const FdSlot& slot = *fds_.slot(fd);
-    return slot.has(FdSlot::closing) || has_close(slot.readers) || has_close(parked_);
-}
-
-bool Loop::register_fd(i32 fd) noexcept {
-    OXBOW_CHECK(is_open(), "register_fd of a loop that is not open");
-    check_owner();
-    // What is about to be closed would stay open in the table.
-    return engine_->register_fd != nullptr && fds_.slot(fd) != nullptr && !is_being_closed(fd) &&
-           engine_->register_fd(*this, fd);
-}
-
-void Loop::unregister_fd(i32 fd) noexcept {
-    OXBOW_CHECK(is_open(), "unregister_fd of a loop that is not open");
-    check_owner();
-    if (engine_->unregister_fd != nullptr && fds_.slot(fd) != nullptr) {
-        engine_->unregister_fd(*this, fd);
     }
 }
 

@@ -56,6 +56,9 @@ struct Engine {
     /// by itself. nullptr, both of them: it has nothing to register with.
     bool (*register_fd)(Loop& loop, i32 fd) noexcept = nullptr;
     void (*unregister_fd)(Loop& loop, i32 fd) noexcept = nullptr;
+    /// Loop::register_memory and Loop::unregister_memory, likewise.
+    bool (*register_memory)(Loop& loop, void* memory, usize bytes) noexcept = nullptr;
+    void (*unregister_memory)(Loop& loop, void* memory) noexcept = nullptr;
 
     /// Fetches what was announced with Loop::deliver_later, when its callback's turn has come: so
     /// that data are in the processor's cache, and one buffer serves many. True: the completion has

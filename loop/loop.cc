@@ -1,12 +1,12 @@
 // How an operation begins and ends.
 #include "loop.h"
 
-#include "../syscall/call_event.h"
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
 #include "../syscall/time.h"
 #include "../syscall/vdso.h"
+#include "needs.h"
 #include "perform.h"
 
 namespace oxbow {
@@ -14,6 +14,7 @@ namespace oxbow {
 namespace {
 
 constexpr u32 fds_limit = 1u << 20;
+constexpr uptr memory_alignment = 64; // a cache line
 
 /// Whether a buffer of the pool takes what comes before the payload (abi::RecvmsgOut). io_uring
 /// would call it -EFAULT.
@@ -43,26 +44,42 @@ constexpr u32 fds_limit = 1u << 20;
 i32 Loop::prepare(const LoopOptions& options) noexcept {
     OXBOW_CHECK(!is_open() && fds_.slots == nullptr, "Loop::prepare of a loop that is open");
     options_ = options;
-    fds_.count = options.fds_max != 0 ? options.fds_max : fds_of_process();
-    const long slots =
-        kernel::mmap(nullptr, mapped_bytes(), abi::protection::read | abi::protection::write,
-                     abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
-    if (is_error(slots)) {
-        fds_ = {};
-        return static_cast<i32>(slots);
+    if (options.is_opened_by_runner) {
+        check_owner();
     }
-    fds_.slots = reinterpret_cast<FdSlot*>(slots);
-    const i32 made = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
-    if (made < 0) {
-        close();
-        return made;
+    i32 result = take_memory();
+    if (result == 0 && &detail::remote_calls != nullptr) {
+        result = detail::remote_calls.open(*this);
     }
-    wake_fd_and_1_ = made + 1;
-    const i32 result = open_jobs();
+    if (result == 0) {
+        result = open_jobs();
+    }
     if (result != 0) {
         close();
     }
     return result;
+}
+
+/// For the slots, and what the engine is to know.
+i32 Loop::take_memory() noexcept {
+    u32 count = options_.fds_max;
+    auto base = reinterpret_cast<uptr>(options_.memory);
+    if (base != 0 && (count == 0 || base % memory_alignment != 0)) {
+        return -Errno::einval;
+    }
+    if (base == 0) {
+        count = count != 0 ? count : fds_of_process();
+        const long mapped = kernel::mmap(
+            nullptr, memory_bytes(count), abi::protection::read | abi::protection::write,
+            abi::map::private_ | abi::map::anonymous | abi::map::noreserve, -1, 0);
+        if (is_error(mapped)) {
+            return static_cast<i32>(mapped);
+        }
+        base = static_cast<uptr>(mapped);
+    }
+    fds_.slots = reinterpret_cast<FdSlot*>(base);
+    fds_.count = count;
+    return 0;
 }
 
 void Loop::close() noexcept {
@@ -77,8 +94,8 @@ void Loop::close() noexcept {
     if (wake_fd_and_1_ != 0) {
         (void)kernel::close(wake_fd()); // an eventfd has nothing to lose
     }
-    if (fds_.slots != nullptr) {
-        (void)kernel::munmap(fds_.slots, mapped_bytes());
+    if (fds_.slots != nullptr && options_.memory == nullptr) {
+        (void)kernel::munmap(fds_.slots, memory_bytes(fds_.count));
     }
     engine_ = nullptr;
     engine_state_ = nullptr;
@@ -168,7 +185,8 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
         }
     }
     if (completion.kind == Kind::notification) {
-        start_notification(completion);
+        detail::remote_calls.start_notification(*this,
+                                                completion); // op::notification is there, too
     } else {
         start_on_engine(completion);
     }

@@ -7,8 +7,8 @@
 // a program without a C library.
 //
 // Where things are: loop.cc submits and finishes, run.cc has the rounds, cancel.cc ends what is in
-// flight, chain.cc has what starts after something else, jobs.cc what other threads are given to
-// do, remote.cc what they hand in.
+// flight, registered.cc tells the kernel of descriptors and memory, chain.cc has what starts after
+// something else, jobs.cc what other threads are given to do, remote.cc what they hand in.
 #pragma once
 
 #include "async.h"
@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "fd_table.h"
 #include "list.h"
+#include "needs.h"
 #include "op.h"
 #include "options.h"
 #include "wait_thread.h"
@@ -64,7 +65,7 @@ class Loop {
     /// result of 0. `completion` must be idle.
     void post(Completion& completion, Handler handler) noexcept;
 
-    // ---- Registered descriptors --------------------------------------------------------------
+    // ---- Registered descriptors and memory ---------------------------------------------------
 
     /// Tells the loop that many operations on `fd` will follow. io_uring then keeps the file in a
     /// table of its own, which saves it a look-up of the descriptor with each of them. Nothing else
@@ -88,6 +89,22 @@ class Loop {
     /// Nothing happens where it is not registered.
     void unregister_fd(i32 fd) noexcept;
 
+    /// Tells the loop that many reads, writes and zero-copy sends will use parts of this memory.
+    /// io_uring then looks its pages up once and keeps them in place, which saves it that with each
+    /// such operation (not with those of vectors or into a pool's buffers). Nothing else changes;
+    /// what it returns is whether the kernel took it.
+    ///
+    /// False on epoll; before 5.19; for more than 16 areas, or one above 1 GiB; for memory that is
+    /// not mapped or not writable, or a file on disk; and beyond RLIMIT_MEMLOCK, against which it
+    /// is charged unless the process has CAP_IPC_LOCK.
+    ///
+    /// Memory that is unmapped, or mapped anew, must be unregistered before: the kernel would go on
+    /// with the old pages. Loop::close takes all.
+    [[nodiscard]] bool register_memory(void* memory, usize bytes) noexcept;
+
+    /// The area that begins there, if it is registered. What is in flight goes on with its pages.
+    void unregister_memory(void* memory) noexcept;
+
     // ---- Running -----------------------------------------------------------------------------
 
     /// Runs callbacks as `mode` says. How many ran, or a negative errno of the engine. A callback
@@ -110,6 +127,10 @@ class Loop {
 
     // ---- What there is -----------------------------------------------------------------------
 
+    /// What LoopOptions::memory takes.
+    [[nodiscard]] static constexpr usize memory_bytes(u32 fds_max) noexcept {
+        return usize{fds_max} * (sizeof(FdSlot) + engine_room_bytes_per_fd);
+    }
     [[nodiscard]] bool is_open() const noexcept { return engine_ != nullptr; }
     /// Operations that have not ended, or whose last callback has not begun.
     [[nodiscard]] u32 in_flight() const noexcept { return active_; }
@@ -136,12 +157,10 @@ class Loop {
     [[nodiscard]] void* engine_state() const noexcept { return engine_state_; }
     /// Between prepare() and close(): memory for what an engine knows, and some more for each
     /// descriptor. All zero, or as the last engine has left it.
-    static constexpr usize engine_room_bytes = 4096;
+    static constexpr usize engine_room_bytes = 2560;
     static constexpr usize engine_room_bytes_per_fd = 4;
-    [[nodiscard]] void* engine_room() const noexcept {
-        const uptr end = reinterpret_cast<uptr>(fds_.slots + fds_.count);
-        return reinterpret_cast<void*>((end + room_alignment - 1) & ~(room_alignment - 1));
-    }
+    [[nodiscard]] void* engine_room() noexcept { return engine_room_; }
+    [[nodiscard]] void* engine_room_of_fds() const noexcept { return fds_.slots + fds_.count; }
     [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
 
     /// An operation has ended. Takes it out of the deadlines; the caller has taken it out of its
@@ -206,7 +225,7 @@ class Loop {
     [[nodiscard]] FdSlot& unattached() noexcept { return unattached_; }
 
     /// The eventfd that other threads write to while the loop sleeps. Edge-triggered: it is never
-    /// read.
+    /// read. -1 in programs in which nobody could.
     [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_and_1_ - 1; }
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
     [[nodiscard]] bool is_draining() const noexcept { return draining_; }
@@ -215,7 +234,6 @@ class Loop {
     friend class Async;
     friend class BufferPool;
 
-    static constexpr uptr room_alignment = 64; // a cache line
     static constexpr u32 chain_buckets = 64;
     static constexpr u32 untold_max = 64;
     // What callbacks make ready by themselves costs no system call, but never keeps the kernel
@@ -230,6 +248,7 @@ class Loop {
     static constexpr u8 relative_deadline = Completion::engine_bit_a;
 
     // loop.cc
+    [[nodiscard]] i32 take_memory() noexcept;
     void check_owner() noexcept;
     static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept;
     void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
@@ -247,10 +266,6 @@ class Loop {
     [[nodiscard]] Completion* take_back_on(i32 fd) noexcept;
 
     // run.cc
-    [[nodiscard]] usize mapped_bytes() const noexcept {
-        return room_alignment + engine_room_bytes +
-               fds_.count * (sizeof(FdSlot) + engine_room_bytes_per_fd);
-    }
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
     void end_run() noexcept;
     void date_deadlines() noexcept;
@@ -291,6 +306,8 @@ class Loop {
     u32 mark_results(i32 fd) noexcept;
     void start_close(Completion& completion) noexcept;
     void end_close(i32 fd) noexcept;
+
+    // registered.cc
     [[nodiscard]] bool is_being_closed(i32 fd) const noexcept;
 
     // chain.cc
@@ -299,7 +316,10 @@ class Loop {
     void start_successors(const Completion& first, bool succeeded) noexcept;
     u32 cancel_chained(i32 fd) noexcept;
 
-    // remote.cc
+    // remote.cc, which only programs have in which other threads, or signal handlers, could have
+    // something for a loop
+    friend struct detail::Remote;
+    [[nodiscard]] i32 open_remote() noexcept;
     void wake() noexcept;
     void take_remote() noexcept;
     void take_notifications() noexcept;
@@ -330,14 +350,10 @@ class Loop {
     Statistics statistics_;
     LoopOptions options_ = {.entries = 0, .workers_max = 0};
     Completion* untold_[untold_max] = {};
-    Deadlines deadlines_;
     FdSlot unattached_;
     CompletionList notifications_; // in State::notification
     CompletionList closings_;      // in State::closing
-    CompletionList chained_[chain_buckets];
     BufferPool* pools_ = nullptr;
-    WorkerPool workers_;
-    WaitThread waits_;
 
     // Shared with other threads.
     u32 sleeping_ = 0; // whether a write to the eventfd is needed
@@ -346,6 +362,14 @@ class Loop {
     RemoteQueue<Completion> worker_results_;
     RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
     RemoteQueue<Async> notified_;
+
+    alignas(64) u8 engine_room_[engine_room_bytes] = {};
+
+    // Large, and mostly not touched.
+    Deadlines deadlines_;
+    CompletionList chained_[chain_buckets];
+    WorkerPool workers_;
+    WaitThread waits_;
 };
 
 } // namespace oxbow

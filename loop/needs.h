@@ -30,6 +30,8 @@ extern const char processes_part;   ///< perform_process.cc
 extern const char ring_files_part;     ///< uring/engine_file.cc
 extern const char ring_messages_part;  ///< uring/engine_message.cc
 extern const char ring_processes_part; ///< uring/engine_process.cc
+extern const char ring_fds_part;       ///< uring/engine_files.cc
+extern const char ring_memory_part;    ///< uring/engine_memory.cc
 
 template <const char* part, class>
 struct Need {
@@ -86,6 +88,15 @@ struct JobCalls {
 };
 [[gnu::weak]] extern const JobCalls<WorkerPool> worker_pool_calls;
 [[gnu::weak]] extern const JobCalls<WaitThread> wait_thread_calls;
+
+/// What the loop calls of remote.cc, which comes with whatever another thread could call.
+struct Remote; // makes it
+struct RemoteCalls {
+    i32 (*open)(Loop& loop) noexcept;
+    void (*take)(Loop& loop) noexcept;
+    void (*start_notification)(Loop& loop, Completion& completion) noexcept;
+};
+[[gnu::weak]] extern const RemoteCalls remote_calls;
 
 } // namespace detail
 } // namespace oxbow

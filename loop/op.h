@@ -88,11 +88,7 @@ using ::oxbow::detail::need_wait_thread;
 }
 
 /// Ends with 0 when `async` is notified, or has been since the last one that was told.
-[[nodiscard]] inline Operation notification(Async& async) noexcept {
-    Operation operation = detail::make(Kind::notification, -1);
-    operation.arguments.notification = {&async};
-    return operation;
-}
+[[nodiscard]] Operation notification(Async& async) noexcept;
 
 /// Asks for the end of `target`, which comes through its own callback. Ends with 0: it was found
 /// and ends; -ENOENT: it is not in use; -EALREADY: it has already ended, or cannot be stopped any
@@ -229,7 +225,6 @@ template <class Caller = void>
 template <class Caller = void>
 [[nodiscard]] inline Operation recvmsg_all(i32 fd, abi::MessageHeader* message,
                                            u32 flags = 0) noexcept {
-    detail::need_messages<Caller>();
     Operation operation = recvmsg<Caller>(fd, message, flags);
     operation.kind = Kind::recvmsg_all;
     return operation;
@@ -305,7 +300,6 @@ template <class Caller = void>
 template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg_all(i32 fd, const abi::MessageHeader* message,
                                            u32 flags = 0) noexcept {
-    detail::need_messages<Caller>();
     Operation operation = sendmsg<Caller>(fd, message, flags);
     operation.kind = Kind::sendmsg_all;
     return operation;
@@ -315,7 +309,6 @@ template <class Caller = void>
 template <class Caller = void>
 [[nodiscard]] inline Operation sendmsg_zero_copy(i32 fd, const abi::MessageHeader* message,
                                                  u32 flags = 0) noexcept {
-    detail::need_messages<Caller>();
     Operation operation = sendmsg<Caller>(fd, message, flags);
     operation.kind = Kind::sendmsg_zero_copy;
     return operation;

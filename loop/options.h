@@ -15,6 +15,15 @@ struct LoopOptions {
     /// bytes of address space, and real memory from its first use on.
     u32 fds_max = 0;
 
+    /// Memory for those slots, Loop::memory_bytes(fds_max) of the caller's until
+    /// Loop::close(): at a multiple of 64, and all zero. nullptr: it is mapped. With it, fds_max
+    /// must be given: else opening fails with -EINVAL.
+    void* memory = nullptr;
+
+    /// The thread that opens the loop also runs it, which saves io_uring a system call. Where
+    /// another one does after all, its run ends with -EEXIST.
+    bool is_opened_by_runner = false;
+
     /// Descriptors below this number can be registered: see Loop::register_fd. Each costs the
     /// kernel 8 bytes for as long as the loop is open. More than fds_max or the soft RLIMIT_NOFILE
     /// are never asked for, and where the kernel refuses, the loop opens all the same and registers

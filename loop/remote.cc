@@ -4,11 +4,38 @@
 // there and then looks whether the loop sleeps. With a full fence between the two steps on both
 // sides, one of them sees the other, so no wake-up is lost; and while the loop is awake, none costs
 // a system call. The eventfd is watched edge-triggered and never read: each write is an event.
+#include "../syscall/call_event.h"
 #include "../syscall/call_file.h"
 #include "end_of_stream.h"
 #include "loop.h"
 
 namespace oxbow {
+
+/// Lets the table name what is the loop's own.
+struct detail::Remote {
+    static i32 open(Loop& loop) noexcept { return loop.open_remote(); }
+    static void take(Loop& loop) noexcept { loop.take_remote(); }
+    static void start_notification(Loop& loop, Completion& completion) noexcept {
+        loop.start_notification(completion);
+    }
+};
+constinit const detail::RemoteCalls detail::remote_calls = {
+    detail::Remote::open, detail::Remote::take, detail::Remote::start_notification};
+
+Operation op::notification(Async& async) noexcept {
+    Operation operation = detail::make(Kind::notification, -1);
+    operation.arguments.notification = {&async};
+    return operation;
+}
+
+i32 Loop::open_remote() noexcept {
+    const i32 made = kernel::eventfd2(0, abi::eventfd_flag::cloexec | abi::eventfd_flag::nonblock);
+    if (made < 0) {
+        return made;
+    }
+    wake_fd_and_1_ = made + 1;
+    return 0;
+}
 
 void Loop::wake() noexcept {
     store_release(&brought_, u32{1});

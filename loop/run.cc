@@ -74,7 +74,7 @@ inline i32 Loop::round(u64 limit_ns) noexcept {
     }
     now_ns_ = 0;
     if (has_remote_work()) {
-        take_remote();
+        detail::remote_calls.take(*this);
     }
     if (looks && !deadlines_.empty()) {
         expire_deadlines();
@@ -103,8 +103,8 @@ inline i32 Loop::wait(u64 limit_ns) noexcept {
         const u64 timer_ns = deadline_ns != 0 ? deadlines_.next_deadline_ns() : 0;
         deadline_ns = deadline_ns < timer_ns ? deadline_ns : timer_ns;
     }
-    if (deadline_ns == 0) {
-        return engine_->wait(*this, 0);
+    if (deadline_ns == 0 || wake_fd_and_1_ == 0) {
+        return engine_->wait(*this, deadline_ns);
     }
     // Whoever pushes something now either is seen by the second look, or sees that we sleep.
     store_release(&sleeping_, u32{1});

@@ -11,7 +11,9 @@ struct AuxiliaryEntry {
     uptr value;
 };
 
-constinit char** start_environment = nullptr;
+// Not among what is zero: that page has been touched already when a program begins, and another
+// one costs a small program a tenth of its start.
+[[gnu::section(".data")]] constinit char** start_environment = nullptr;
 
 /// What follows `name=` in `entry`, or nullptr where it is another name's.
 [[nodiscard]] const char* value_in(const char* entry, const char* name) noexcept {

@@ -366,24 +366,6 @@ TEST(buffer_pool_several_in_one_loop) {
     CHECK_EQ(noting.engineer.closed, 4u);
 }
 
-TEST(buffer_pool_is_not_for_children) {
-    Pages page(1);
-    if (kernel::madvise(page.as<void>(), 1, 0x7fff) == 0) {
-        SKIP("an emulator, which says yes to any advice and takes none");
-    }
-    NotingLoop noting;
-    noting.engineer.kernel_takes = true; // and so holds on to its pages
-    BufferPool pool;
-    CHECK_OK(pool.open(noting.loop, {.count = 1, .buffer_bytes = 8}));
-    const i32 status = in_child([&pool]() noexcept {
-        u8 resident = 0;
-        void* const ring = pool.ring_memory.base;
-        return kernel::mincore(ring, 1, &resident) == -Errno::enomem ? 5 : 6; // nothing is mapped
-    });
-    pool.close();
-    CHECK_EQ(status, 5);
-}
-
 #if defined(OXBOW_DEBUG)
 /// In a child, which opens a pool of two buffers, takes both and gives one back.
 [[nodiscard]] bool traps(bool kernel_takes, void (*misuse)(BufferPool& pool)) noexcept {

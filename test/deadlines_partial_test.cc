@@ -19,6 +19,9 @@ struct Crowd {
 
     Crowd() noexcept { (void)expire(uptime_ns, ~0u); }
 
+    /// With all of its nodes armed.
+    explicit Crowd(Random& random) noexcept;
+
     u32 expire(u64 now_ns, u32 visits_max) noexcept {
         const u32 returned = deadlines.expire(
             now_ns,
@@ -39,6 +42,12 @@ struct Crowd {
     constexpr u32 spans_ns[] = {1000, 50'000, 5'000'000, 1'000'000'000};
     const u64 after_ns = random.below(spans_ns[random.below(4)]);
     return uptime_ns + (random.below(3) == 0 ? after_ns / 16 * 16 : after_ns);
+}
+
+Crowd::Crowd(Random& random) noexcept : Crowd() {
+    for (DeadlineNode& at : node) {
+        deadlines.insert(at, draw_deadline(random));
+    }
 }
 
 TEST(deadlines_partial_keeps_the_order_of_the_whole) {
@@ -70,10 +79,7 @@ TEST(deadlines_partial_keeps_the_order_of_the_whole) {
 TEST(deadlines_partial_while_time_goes_on) {
     Random random;
     for (u32 round = 0; round < 20; ++round) {
-        Crowd crowd;
-        for (u32 i = 0; i < nodes_max; ++i) {
-            crowd.deadlines.insert(crowd.node[i], draw_deadline(random));
-        }
+        Crowd crowd(random);
         u64 now_ns = uptime_ns;
         while (crowd.deadlines.count() != 0) {
             const u64 next_ns = crowd.deadlines.next_deadline_ns();
@@ -91,10 +97,7 @@ TEST(deadlines_partial_while_time_goes_on) {
 TEST(deadlines_partial_with_changes_in_between) {
     Random random;
     for (u32 round = 0; round < 20; ++round) {
-        Crowd crowd;
-        for (u32 i = 0; i < nodes_max; ++i) {
-            crowd.deadlines.insert(crowd.node[i], draw_deadline(random));
-        }
+        Crowd crowd(random);
         u64 now_ns = uptime_ns + 1'000'000;
         u32 left = nodes_max;
         while (left != 0) {

@@ -7,6 +7,27 @@
 namespace oxbow::test {
 namespace {
 
+/// Of a multishot receive: how many have come, and where the last one is.
+struct ReceivedMessages {
+    explicit ReceivedMessages(BufferPool& from) noexcept : pool(from) {}
+    [[nodiscard]] oxbow::Handler handler() noexcept { return {note, this}; }
+    static Action note(Loop&, Completion&, Result result, void* user) noexcept {
+        auto& self = *static_cast<ReceivedMessages*>(user);
+        if (result.has_buffer()) {
+            ++self.count;
+            self.id = result.buffer();
+            self.last = self.pool.data(result);
+        }
+        return Action::disarm;
+    }
+
+    BufferPool& pool;
+    Completion completion;
+    u32 count = 0;
+    u16 id = 0;
+    const u8* last = nullptr;
+};
+
 // ---- Children -----------------------------------------------------------------------------------
 
 /// A child opens its own loop, while the parent's has operations in flight, which then go on.
@@ -93,6 +114,32 @@ LOOP_TEST(loop_fork_child_leaves_the_parent_alone) {
         count += part[i] == '\0' ? 1 : 0;
     }
     return count;
+}
+
+LOOP_TEST(loop_fork_leaves_the_pool_to_the_parent) {
+    constexpr u32 count = 4;
+    OpenPool pool(loop, {.count = count, .buffer_bytes = 8});
+    const SocketPair pair = make_socket_pair();
+    ReceivedMessages received(*pool);
+    loop.submit(received.completion, op::recv_multishot(pair.near, *pool), received.handler());
+    write_text(pair.far, "before");
+    run_until(loop, [&]() noexcept { return received.count == 1; });
+    // The kernel holds on to the memory that this child writes to, and has buffers in it.
+    CHECK_EQ(in_child([&]() noexcept {
+                 __builtin_memset(pool->ring_memory.base, 0xff, pool->ring_memory.bytes);
+                 for (u16 id = 0; id < count; ++id) {
+                     __builtin_memset(pool->buffer(id), 0xff, pool->buffer_bytes());
+                 }
+             }),
+             0);
+    for (u32 i = 1; i < 3 * count; ++i) {
+        CHECK_BYTES(received.last, i == 1 ? "before" : "behind", 6);
+        pool->give_back(received.id);
+        write_text(pair.far, "behind");
+        run_until(loop, [&]() noexcept { return received.count == i + 1; });
+    }
+    pool->give_back(received.id);
+    end_all(loop);
 }
 
 LOOP_TEST(loop_fork_ring_memory_is_not_inherited) {

@@ -411,9 +411,9 @@ LOOP_TEST(loop_op_copy_file_range_refusals) {
     const op::Splice from_pipe = {pipe.reader, to, abi::current_position, 0, 1, 0};
     const op::Splice flagged = {file, to, 0, 0, 1, 1};
     CHECK_ERRNO(result_of(loop, op::copy_file_range(&from_closed)), Errno::ebadf);
-    CHECK_LT(result_of(loop, op::copy_file_range(&to_reader)), 0);
-    CHECK_LT(result_of(loop, op::copy_file_range(&from_pipe)), 0);
-    CHECK_LT(result_of(loop, op::copy_file_range(&flagged)), 0);
+    CHECK_ERRNO(result_of(loop, op::copy_file_range(&to_reader)), Errno::einval);
+    CHECK_ERRNO(result_of(loop, op::copy_file_range(&from_pipe)), Errno::einval);
+    CHECK_ERRNO(result_of(loop, op::copy_file_range(&flagged)), Errno::einval);
     CHECK_EQ(kernel::lseek(to, 0, abi::seek_from::end), 0);
 }
 

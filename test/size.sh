@@ -24,7 +24,7 @@ pin_text() {
     'text and data'*) bytes=$("$SIZE" "$2" | awk 'NR == 2 { print $1 + $2 }') ;;
     *) bytes=$("$SIZE" "$2" | awk 'NR == 2 { print $1 }') ;;
     esac
-    pin "$1 (-Os)" "${bytes:?$SIZE printed nothing for $2}" "$3"
+    pin "$1 (-Oz)" "${bytes:?$SIZE printed nothing for $2}" "$3"
     works "$2"
 }
 

@@ -18,47 +18,6 @@ namespace {
     return entries < abi::completion_entries_max / 4 ? 4 * entries : abi::completion_entries_max;
 }
 
-[[nodiscard]] u64 probe_opcodes(Ring& ring) noexcept {
-    abi::Probe probe = {};
-    u64 opcodes = 0;
-    if (ring.register_call(abi::RegisterOp::probe, &probe, 256) != 0) {
-        // Before 5.6: what 5.1 to 5.5 had, less what came between, since nothing tells.
-        return (u64{1} << (static_cast<u32>(abi::Opcode::poll_remove) + 1)) - 1;
-    }
-    for (u32 at = 0; at < probe.ops_len && at < 64; ++at) {
-        if ((probe.ops[at].flags & abi::op_supported) != 0) {
-            opcodes |= u64{1} << at;
-        }
-    }
-    return opcodes;
-}
-
-/// Whether a loop can stand on this ring: what 5.6 has, and a queue that loses nothing.
-[[nodiscard]] bool suffices(const Ring& ring, const Features& features) noexcept {
-    constexpr abi::Opcode needed[] = {
-        abi::Opcode::poll_add, abi::Opcode::async_cancel, abi::Opcode::accept,
-        abi::Opcode::connect,  abi::Opcode::read,         abi::Opcode::write,
-        abi::Opcode::recv,     abi::Opcode::send,         abi::Opcode::close,
-    };
-    for (const abi::Opcode opcode : needed) {
-        if (!features.has(opcode)) {
-            return false;
-        }
-    }
-    return ring.has(abi::feature::nodrop | abi::feature::rw_cur_pos);
-}
-
-/// What no bit tells follows from an operation that came with the same kernel.
-[[nodiscard]] Features features_of(Ring& ring) noexcept {
-    Features features;
-    features.opcodes = probe_opcodes(ring);
-    features.poll_multishot = ring.has(abi::feature::rsrc_tags);
-    features.accept_multishot = features.has(abi::Opcode::socket);
-    features.buffer_rings = features.has(abi::Opcode::send_zc);
-    features.recv_multishot = features.has(abi::Opcode::send_zc);
-    return features;
-}
-
 /// -EINTR and -ETIME are how waits end; -EBUSY: completions wait in the kernel for room, which
 /// reaping makes; -EAGAIN: no memory for a request now; all others end the run.
 [[nodiscard]] i32 after_enter(Loop& loop, i32 error) noexcept {
@@ -174,7 +133,7 @@ void pause_for_memory(State& state) noexcept {
     (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
 }
 
-constexpr u64 waits_before_registering = 8;
+constexpr u32 waits_before_registering = 8;
 
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
     Ring& ring = state.ring;
@@ -189,7 +148,8 @@ constexpr u64 waits_before_registering = 8;
         return result < 0 ? result : 0;
     }
     ++loop.counters().syscalls;
-    if (++loop.counters().waits == waits_before_registering) [[unlikely]] {
+    ++loop.counters().waits;
+    if (++state.waits == waits_before_registering) [[unlikely]] {
         // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots
         // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
         // program does not wait as often as makes it worth.
@@ -253,7 +213,9 @@ void detach(Loop& loop) noexcept {
         (void)kernel::rt_sigtimedwait(&set, nullptr, &none); // one that came meanwhile
         (void)kernel::rt_sigprocmask(abi::signal_mask::unblock, &set, nullptr);
     }
-    close_files(state);
+    if (state.registered_fds != 0) {
+        close_files(state);
+    }
     state.ring.close();
 }
 
@@ -270,6 +232,8 @@ constexpr Engine table = {
     .detach = detach,
     .register_fd = register_fd,
     .unregister_fd = unregister_fd,
+    .register_memory = register_memory,
+    .unregister_memory = unregister_memory,
 };
 
 } // namespace
@@ -280,16 +244,14 @@ void enable(Loop& loop) noexcept {
         return;
     }
     state.enabled = true;
-    if ((state.ring.setup_flags() & abi::setup::r_disabled) != 0) {
-        // Refused it is only where it is enabled already. But before 5.13 it waits until the ring
-        // is idle, longer than it may take until the next signal comes (__io_uring_register).
-        if (enable_ring(state.ring) == -Errno::eintr) {
-            const abi::SignalSet all = abi::SignalSet::all();
-            abi::SignalSet former = {};
-            (void)kernel::rt_sigprocmask(abi::signal_mask::block, &all, &former);
-            (void)enable_ring(state.ring);
-            (void)kernel::rt_sigprocmask(abi::signal_mask::set, &former, nullptr);
-        }
+    // Refused it is only where it is enabled already. But before 5.13 it waits until the ring is
+    // idle, longer than it may take until the next signal comes (__io_uring_register).
+    if (enable_ring(state.ring) == -Errno::eintr) {
+        const abi::SignalSet all = abi::SignalSet::all();
+        abi::SignalSet former = {};
+        (void)kernel::rt_sigprocmask(abi::signal_mask::block, &all, &former);
+        (void)enable_ring(state.ring);
+        (void)kernel::rt_sigprocmask(abi::signal_mask::set, &former, nullptr);
     }
 }
 
@@ -309,30 +271,36 @@ void block_sigpipe(State& state) noexcept {
 
 i32 attach_uring(Loop& loop, Reason* reason) noexcept {
     static_assert(sizeof(uring_engine::State) <= Loop::engine_room_bytes);
-    auto* const state = new (loop.engine_room()) uring_engine::State;
+    uring_engine::State& state = uring_engine::State::make(loop.engine_room());
     const RingOptions options = {
         .entries = loop.options().entries,
         .completion_entries = uring_engine::completions_for(loop.options().entries),
         .preferred_flags = abi::setup::no_sqarray | abi::setup::submit_all |
                            abi::setup::single_issuer | abi::setup::defer_taskrun |
-                           abi::setup::r_disabled,
+                           (loop.options().is_opened_by_runner ? 0 : abi::setup::r_disabled),
+        .dontfork = false, // below
     };
-    const i32 result = state->ring.open(options, reason);
+    const i32 result = state.ring.open(options, reason);
     if (result != 0) {
         return result;
     }
-    state->features = uring_engine::features_of(state->ring);
-    if (!uring_engine::suffices(state->ring, state->features)) {
+    state.ring.keep_from_children();
+    state.features = uring_engine::features_of(state.ring);
+    state.enabled = (state.ring.setup_flags() & abi::setup::r_disabled) == 0;
+    state.wake_armed = loop.wake_fd() < 0; // there is nothing to arm
+    if (!uring_engine::suffices(state.ring, state.features)) {
         if (reason != nullptr) {
             *reason = {.stage = Stage::operations,
                        .error = -Errno::eopnotsupp,
                        .entries = options.entries};
         }
-        state->ring.close();
+        state.ring.close();
         return -Errno::eopnotsupp;
     }
-    uring_engine::open_files(loop, *state);
-    loop.attach(uring_engine::table, state);
+    if (&uring_engine::open_files != nullptr) {
+        uring_engine::open_files(loop, state);
+    }
+    loop.attach(uring_engine::table, &state);
     return 0;
 }
 

@@ -16,7 +16,14 @@ using arguments::Any;
 
 /// Flags of a write, with the one that keeps SIGPIPE away.
 [[nodiscard]] u32 write_flags(const State& state, u32 flags) noexcept {
-    return state.features.nosignal ? flags | abi::rw_flag::nosignal : flags;
+    return state.features.refuses_nosignal ? flags : flags | abi::rw_flag::nosignal;
+}
+
+/// Lets an entry for a read or a write find its memory in the ring's table.
+void use_area(abi::Sqe& sqe, u32 area) noexcept {
+    const bool reads = sqe.opcode == static_cast<u8>(abi::Opcode::read);
+    sqe.opcode = static_cast<u8>(reads ? abi::Opcode::read_fixed : abi::Opcode::write_fixed);
+    sqe.buf_index = static_cast<u16>(area);
 }
 
 void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
@@ -41,6 +48,9 @@ void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion)
         prep::read(sqe, fd, data, bytes, offset, {.flags = a.transfer.flags});
     } else {
         prep::write(sqe, fd, data, bytes, offset, {.flags = write_flags(state, a.transfer.flags)});
+    }
+    if (const u32 area = area_of(state, data, bytes); area != areas_max && bytes != 0) {
+        use_area(sqe, area);
     }
 }
 

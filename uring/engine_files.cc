@@ -7,11 +7,16 @@
 // io_rsrc_node_ref_zero): one quiet connection would keep all those open that were closed since,
 // and their peers would see no end. 6.13 counts each file by itself. The first feature bit that
 // tells of it came with 6.14.
+#include "../loop/needs.h"
 #include "../syscall/call_process.h"
 #include "engine_state.h"
 #include "register_files.h"
 
-namespace oxbow::uring_engine {
+namespace oxbow {
+
+constexpr char detail::ring_fds_part = 0;
+
+namespace uring_engine {
 
 void open_files(Loop& loop, State& state) noexcept {
     u32 count = loop.options().registered_fds;
@@ -39,11 +44,9 @@ void open_files(Loop& loop, State& state) noexcept {
 }
 
 void close_files(State& state) noexcept {
-    if (state.registered_fds != 0) {
-        // The kernel takes a ring apart some time after its last descriptor is closed, and a child
-        // of fork(2) may have one. The files are not to wait for that. A refusal cannot be helped.
-        (void)unregister_files(state.ring);
-    }
+    // The kernel takes a ring apart some time after its last descriptor is closed, and a child of
+    // fork(2) may have one. The files are not to wait for that. A refusal cannot be helped.
+    (void)unregister_files(state.ring);
 }
 
 bool register_fd(Loop& loop, i32 fd) noexcept {
@@ -80,4 +83,5 @@ void unregister_fd(Loop& loop, i32 fd) noexcept {
     (void)update_files(state.ring, static_cast<u32>(fd), &none, 1);
 }
 
-} // namespace oxbow::uring_engine
+} // namespace uring_engine
+} // namespace oxbow

@@ -99,9 +99,9 @@ bool is_linked(Kind kind) noexcept {
                                    : true;
 }
 
-bool is_native(const State& state, const Completion& completion) noexcept {
+bool is_native(State& state, const Completion& completion) noexcept {
     const Kind kind = completion.kind;
-    if (!state.features.has(info_of(kind).opcode)) {
+    if (!has(state, info_of(kind).opcode)) {
         return false;
     }
     switch (kind) {

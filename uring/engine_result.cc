@@ -180,7 +180,7 @@ void take_refusal(Loop& loop, Completion& completion) noexcept {
     } else if (value == -Errno::eopnotsupp && writes(completion.kind) && !was_plain) {
         // Before 6.18. Others may have been on their way with the flag when the first was refused.
         State& state = state_of(loop);
-        state.features.nosignal = false;
+        state.features.refuses_nosignal = true;
         block_sigpipe(state);
         if (completion.has(Completion::cancelled)) {
             end_cancelled(loop, completion); // the request was for the attempt that has failed

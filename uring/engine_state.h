@@ -1,8 +1,9 @@
 // What the io_uring engine knows, and what its parts call in each other: engine.cc waits and reaps,
-// engine_kinds.cc knows which of the ring's operations does what, engine_submit.cc prepares
-// entries (with engine_file.cc, engine_message.cc and engine_process.cc, which not every program
-// has), engine_result.cc makes results of completions, engine_cancel.cc ends things,
-// engine_buffers.cc has the buffer rings, engine_files.cc the table of registered files,
+// engine_features.cc finds out what the kernel has, engine_kinds.cc knows which of the ring's
+// operations does what, engine_submit.cc prepares entries (with engine_file.cc, engine_message.cc
+// and engine_process.cc, which not every program has), engine_result.cc makes results of
+// completions, engine_cancel.cc ends things, engine_buffers.cc has the buffer rings,
+// engine_files.cc the table of registered files, engine_memory.cc that of registered memory,
 // engine_position.cc mends what the kernel leaves undone.
 #pragma once
 
@@ -14,11 +15,12 @@ namespace oxbow::uring_engine {
 /// What the kernel has. From its own answers, never from its version.
 struct Features {
     u64 opcodes = 0;               ///< bit n: abi::Opcode n
+    bool is_asked = false;         ///< about all of them; else there may be more
     bool accept_multishot = false; ///< 5.19
     bool poll_multishot = false;   ///< 5.13
     bool recv_multishot = false;   ///< 6.0, and with it recvmsg
     bool buffer_rings = false;     ///< 5.19
-    bool nosignal = true;          ///< rw_flag::nosignal, 6.18; believed until it is refused
+    bool refuses_nosignal = false; ///< rw_flag::nosignal, 6.18; believed in until it is
 
     [[nodiscard]] bool has(abi::Opcode opcode) const noexcept {
         const u32 bit = static_cast<u32>(opcode);
@@ -26,23 +28,41 @@ struct Features {
     }
 };
 
-struct State {
-    /// It is made in the room that a loop has for its engine.
-    static void* operator new(usize, void* place) noexcept { return place; }
+/// Of registered memory.
+struct Area {
+    uptr begin;
+    usize bytes; ///< 0: its place is free
+};
+inline constexpr u32 areas_max = 16;
+inline constexpr usize area_bytes_max = usize{1} << 30; ///< io_uring/rsrc.c, io_buffer_validate
 
+struct State {
     Ring ring;
     Features features;
-    bool enabled = false;      ///< by the thread that runs the loop
-    bool cancels_left = false; ///< some did not find room in the queue
-    u64 cancels_again_ns = 0;  ///< when doubtful ones are sent again; 0: there are none
-    bool wake_armed = false;
-    bool blocks_sigpipe = false;
-    bool keeps_futexes = false; ///< see keep_futexes
-    bool asked_about_position = false;
-    bool moves_position = false; ///< of a file, behind a short write; see mend_position
-    u16 next_group = 0;
+    bool enabled;         ///< by the thread that runs the loop
+    bool cancels_left;    ///< some did not find room in the queue
+    u64 cancels_again_ns; ///< when doubtful ones are sent again; 0: there are none
+    bool wake_armed;
+    bool blocks_sigpipe;
+    bool keeps_futexes; ///< see keep_futexes
+    bool asked_about_position;
+    bool moves_position; ///< of a file, behind a short write; see mend_position
+    u16 next_group;
+    u32 waits; ///< until its descriptor is registered, and beyond
 
-    u32 registered_fds = 0; ///< slots of the ring's table of files; the index is the descriptor
+    u32 registered_fds; ///< slots of the ring's table of files; the index is the descriptor
+
+    bool has_area_table; ///< in the kernel
+    u32 areas;           ///< from which place on there are none
+    Area area[areas_max];
+
+    /// Lives in the room that a loop has for its engine, and is zero at first, as a closed ring.
+    [[nodiscard]] static State& make(void* room) noexcept {
+        __builtin_memset(room, 0, sizeof(State));
+        State& state = *static_cast<State*>(room);
+        state.ring.become_closed();
+        return state;
+    }
 };
 
 [[nodiscard]] inline State& state_of(Loop& loop) noexcept {
@@ -125,8 +145,17 @@ struct KindInfo {
 /// Whether nobody can wait for it: a regular file, a directory, a disk.
 [[nodiscard]] bool is_file(i32 fd) noexcept;
 
+/// Without asking, where that is not needed.
+[[nodiscard]] Features features_of(Ring& ring) noexcept;
+/// Whether a loop can stand on this ring.
+[[nodiscard]] bool suffices(const Ring& ring, const Features& features) noexcept;
+[[nodiscard]] bool ask_for(State& state, abi::Opcode opcode) noexcept;
+[[nodiscard]] inline bool has(State& state, abi::Opcode opcode) noexcept {
+    return state.features.has(opcode) || (!state.features.is_asked && ask_for(state, opcode));
+}
+
 /// Whether this ring does the operation itself.
-[[nodiscard]] bool is_native(const State& state, const Completion& completion) noexcept;
+[[nodiscard]] bool is_native(State& state, const Completion& completion) noexcept;
 
 /// What every send asks for besides. dontwait, because a send that finds no room and that the ring
 /// makes again by itself may be empty the second time: up to Linux 6.18 it does not take back what
@@ -218,12 +247,15 @@ void repeat_cancels(Loop& loop) noexcept;
 /// Asks for what found no room before.
 void send_cancels_left(Loop& loop) noexcept;
 
+// Of descriptors and memory that are registered; linked only where Loop::register_fd or
+// Loop::register_memory is called.
+
 /// Makes the table of registered files, as large as the loop's options ask and the kernel lets.
-void open_files(Loop& loop, State& state) noexcept;
+[[gnu::weak]] void open_files(Loop& loop, State& state) noexcept;
 /// Lets go of all files in it.
-void close_files(State& state) noexcept;
-[[nodiscard]] bool register_fd(Loop& loop, i32 fd) noexcept;
-void unregister_fd(Loop& loop, i32 fd) noexcept;
+[[gnu::weak]] void close_files(State& state) noexcept;
+[[gnu::weak]] bool register_fd(Loop& loop, i32 fd) noexcept;
+[[gnu::weak]] void unregister_fd(Loop& loop, i32 fd) noexcept;
 
 /// Whether its entry may name the file by its place in the table. Of what has a descriptor, that
 /// leaves out what the ring does not take so (close, and what looks up a path), what has two of
@@ -237,6 +269,19 @@ void unregister_fd(Loop& loop, i32 fd) noexcept;
     return static_cast<u32>(completion.fd) < state.registered_fds &&
            loop.fds().slots[completion.fd].has(FdSlot::registered) &&
            takes_registered(completion.kind);
+}
+
+[[gnu::weak]] bool register_memory(Loop& loop, void* memory, usize bytes) noexcept;
+[[gnu::weak]] void unregister_memory(Loop& loop, void* memory) noexcept;
+/// The place of the area that has all of it; areas_max: there is none.
+[[nodiscard]] inline u32 area_of(const State& state, const void* data, u32 bytes) noexcept {
+    for (u32 place = 0; place < state.areas; ++place) {
+        const uptr distance = reinterpret_cast<uptr>(data) - state.area[place].begin;
+        if (distance < state.area[place].bytes && bytes <= state.area[place].bytes - distance) {
+            return place;
+        }
+    }
+    return areas_max;
 }
 
 [[nodiscard]] i32 open_pool(Loop& loop, BufferPool& pool) noexcept;

@@ -49,6 +49,9 @@ void prepare_send(const State& state, abi::Sqe& sqe, Completion& completion) noe
     case Kind::send_zero_copy:
         if (state.features.has(abi::Opcode::send_zc)) {
             prep::send_zc(sqe, fd, a.send.data, a.send.bytes, {.flags = a.send.flags | send_flags});
+            if (const u32 area = area_of(state, a.send.data, a.send.bytes); area != areas_max) {
+                prep::detail::use_registered_buffer(sqe, static_cast<u16>(area));
+            }
             return;
         }
         [[fallthrough]];
@@ -259,10 +262,10 @@ bool is_file(i32 fd) noexcept {
 }
 
 /// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
-[[nodiscard]] static bool is_file_without_multishot(const State& state,
+[[nodiscard]] static bool is_file_without_multishot(State& state,
                                                     const Completion& completion) noexcept {
     return completion.kind == Kind::read_multishot &&
-           !(state.features.has(abi::Opcode::read_multishot) &&
+           !(has(state, abi::Opcode::read_multishot) &&
              completion.arguments.managed.pool->kernel_takes) &&
            is_file(completion.fd);
 }
@@ -369,7 +372,9 @@ void resume(Loop& loop, Completion& completion) noexcept {
 }
 
 void close_fd(Loop& loop, Completion& completion) noexcept {
-    unregister_fd(loop, completion.fd); // the table would keep the file open
+    if (loop.slot_of(completion).has(FdSlot::registered)) {
+        unregister_fd(loop, completion.fd); // the table would keep the file open
+    }
     submit(loop, completion);
 }
 

@@ -205,11 +205,7 @@ void Ring::close() noexcept {
         (void)kernel::close(fd_);
     }
     RingMapper::unmap(own_memory_);
-    // A closed ring is all zero, but for these.
-    __builtin_memset(static_cast<void*>(this), 0, sizeof(*this));
-    fd_ = -1;
-    enter_fd_ = -1;
-    clock_ = abi::clock::monotonic;
+    become_closed();
 }
 
 // Defined here because it maps again what `open` mapped.

@@ -4,7 +4,6 @@
 
 namespace {
 
-constinit oxbow::Loop loop;
 constinit bare::Server server;
 
 } // namespace
@@ -12,8 +11,7 @@ constinit bare::Server server;
 extern "C" int oxbow_main(int argc, char** argv, char**) {
     const bare::u64 answers = bare::answers_max(argc, argv);
     const bare::i32 listener = bare::listen_and_tell();
-    return listener >= 0 &&
-                   oxbow::open(loop, {.loop = {.fds_max = bare::Server::sessions_max}}) == 0
-               ? server.run(loop, listener, answers)
+    return listener >= 0 && oxbow::open(server.loop(), {.loop = server.options()}) == 0
+               ? server.run(listener, answers)
                : 1;
 }

@@ -4,7 +4,6 @@
 
 namespace {
 
-constinit oxbow::Loop loop;
 constinit bare::Server server;
 
 } // namespace
@@ -12,8 +11,8 @@ constinit bare::Server server;
 extern "C" int oxbow_main(int argc, char** argv, char**) {
     const bare::u64 answers = bare::answers_max(argc, argv);
     const bare::i32 listener = bare::listen_and_tell();
-    return listener >= 0 && loop.prepare({.fds_max = bare::Server::sessions_max}) == 0 &&
-                   oxbow::attach_uring(loop) == 0
-               ? server.run(loop, listener, answers)
+    return listener >= 0 && server.loop().prepare(server.options()) == 0 &&
+                   oxbow::attach_uring(server.loop()) == 0
+               ? server.run(listener, answers)
                : 1;
 }
