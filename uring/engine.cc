@@ -4,6 +4,7 @@
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
+#include "../syscall/time.h"
 #include "engine_state.h"
 #include "register_ring.h"
 
@@ -133,6 +134,24 @@ void pause_for_memory(State& state) noexcept {
     (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
 }
 
+/// Waits for several completions, as the options say; but not beyond the deadline, which the kernel
+/// looks at only when that time is over (io_uring/io_uring.c, io_cqring_schedule_timeout).
+[[nodiscard]] i32 gather(Loop& loop, Ring& ring, u64 deadline_ns) noexcept {
+    const LoopOptions& options = loop.options();
+    const u64 gather_ns = u64{options.gather_usec} * 1000;
+    const u32 to_come = loop.in_flight() - loop.untold();
+    const u32 count = options.gather_count < to_come ? options.gather_count : to_come;
+    const bool has_time = deadline_ns == Wait::for_ever ||
+                          saturating_add(loop.update_now(), gather_ns) <= deadline_ns;
+    if (count < 2 || !has_time || !ring.has(abi::feature::min_timeout)) {
+        return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
+    }
+    return ring
+        .submit_and_wait(
+            {.count = count, .deadline_ns = deadline_ns, .min_wait_usec = options.gather_usec})
+        .error;
+}
+
 constexpr u32 waits_before_registering = 8;
 
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
@@ -154,6 +173,9 @@ constexpr u32 waits_before_registering = 8;
         // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
         // program does not wait as often as makes it worth.
         (void)ring.register_ring_fd();
+    }
+    if (loop.options().gather_usec != 0) [[unlikely]] {
+        return gather(loop, ring, deadline_ns);
     }
     if (deadline_ns == Wait::for_ever) {
         const i32 result = ring.submit_and_wait(1);

@@ -10,7 +10,7 @@ namespace bare {
 
 class Server {
   public:
-    static constexpr u32 sessions_max = 1 << 16;
+    static constexpr u32 sessions_max = 1 << 14;
 
     [[nodiscard]] Loop& loop() noexcept { return loop_; }
     /// As small as a loop can be that has as many descriptors.
