@@ -1,5 +1,6 @@
 """The subjects of a case: programs, what they are run with, and what of them is missing on this machine."""
 
+import concurrent.futures
 import shutil
 import subprocess
 import sys
@@ -51,11 +52,13 @@ class Subject:
     def instructions(self, parameters, count):
         """User instructions of one operation: what `count` more of them cost."""
         tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-        totals = []
-        for times in (1, 2):
+
+        def total_of(times):
             printed = self.run({**parameters, "count": count * times}, tool).stderr
-            totals.append(next(int(line.split()[-1]) for line in printed.splitlines() if "Collected" in line))
-        return (totals[1] - totals[0]) / count
+            return next(int(line.split()[-1]) for line in printed.splitlines() if "Collected" in line)
+        with concurrent.futures.ThreadPoolExecutor() as both:  # they are exact, whatever runs beside
+            once, twice = both.map(total_of, (1, 2))
+        return (twice - once) / count
 
 
 def scripts_of(case):

@@ -38,13 +38,6 @@ struct LoopOptions {
     /// ready by themselves, which need no look, up to 64.
     u32 batch_max = 0;
 
-    /// Results that a wait is to gather before it ends, where as many can come, and for how long it
-    /// may; after that one is enough. For what comes by the thousand, from disks: it wakes the
-    /// thread less often and makes results late by no more than that, notifications of other
-    /// threads too, but not timers and deadlines. io_uring, 6.12; elsewhere one is enough at once.
-    u32 gather_count = 0;
-    u32 gather_usec = 0;
-
     /// Counts callbacks that take longer in Statistics::slow_callbacks. 0: not measured.
     u64 slow_callback_ns = 0;
 };

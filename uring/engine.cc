@@ -4,7 +4,6 @@
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
-#include "../syscall/time.h"
 #include "engine_state.h"
 #include "register_ring.h"
 
@@ -52,7 +51,7 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
 }
 
 /// The results that servers are made of, which need no second look: data of a multishot receive
-/// that goes on, and a send that has sent all. False: it is something else.
+/// that goes on, and what has sent, read or written all. False: it is something else.
 [[nodiscard]] bool take_common(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
     constexpr u32 goes_on = abi::cqe_flag::buffer | abi::cqe_flag::more;
     const i32 value = cqe.result;
@@ -75,6 +74,15 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
         const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
         if (done < completion.arguments.send.bytes && completion.kind == Kind::send_all) {
+            return false;
+        }
+        list_of(loop, completion).remove(completion);
+        loop.finish(completion, static_cast<i32>(done));
+        return true;
+    }
+    if (is_plain_transfer(completion.kind)) {
+        const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
+        if (done != completion.arguments.transfer.bytes) {
             return false;
         }
         list_of(loop, completion).remove(completion);
@@ -134,24 +142,6 @@ void pause_for_memory(State& state) noexcept {
     (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
 }
 
-/// Waits for several completions, as the options say; but not beyond the deadline, which the kernel
-/// looks at only when that time is over (io_uring/io_uring.c, io_cqring_schedule_timeout).
-[[nodiscard]] i32 gather(Loop& loop, Ring& ring, u64 deadline_ns) noexcept {
-    const LoopOptions& options = loop.options();
-    const u64 gather_ns = u64{options.gather_usec} * 1000;
-    const u32 to_come = loop.in_flight() - loop.untold();
-    const u32 count = options.gather_count < to_come ? options.gather_count : to_come;
-    const bool has_time = deadline_ns == Wait::for_ever ||
-                          saturating_add(loop.update_now(), gather_ns) <= deadline_ns;
-    if (count < 2 || !has_time || !ring.has(abi::feature::min_timeout)) {
-        return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
-    }
-    return ring
-        .submit_and_wait(
-            {.count = count, .deadline_ns = deadline_ns, .min_wait_usec = options.gather_usec})
-        .error;
-}
-
 constexpr u32 waits_before_registering = 8;
 
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
@@ -173,9 +163,6 @@ constexpr u32 waits_before_registering = 8;
         // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
         // program does not wait as often as makes it worth.
         (void)ring.register_ring_fd();
-    }
-    if (loop.options().gather_usec != 0) [[unlikely]] {
-        return gather(loop, ring, deadline_ns);
     }
     if (deadline_ns == Wait::for_ever) {
         const i32 result = ring.submit_and_wait(1);

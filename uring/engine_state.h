@@ -203,6 +203,11 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
 [[nodiscard]] constexpr bool is_transfer(Kind kind) noexcept {
     return kind >= Kind::read && kind <= Kind::writev && !is_managed(kind);
 }
+/// Those of one piece of memory.
+[[nodiscard]] constexpr bool is_plain_transfer(Kind kind) noexcept {
+    return kind == Kind::read || kind == Kind::read_all || kind == Kind::write ||
+           kind == Kind::write_all;
+}
 [[nodiscard]] constexpr bool is_of_files(Kind kind) noexcept {
     return is_transfer(kind) || (kind >= Kind::openat && kind <= Kind::pipe);
 }

@@ -149,6 +149,14 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 /// Between two attempts at what nothing tells the end of.
 constexpr abi::Timespec pause = {0, 1'000'000};
 
+/// What every entry on a completion's own descriptor has.
+void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion) noexcept {
+    if (is_registered(loop, state_of(loop), completion)) {
+        sqe.flags |= abi::sqe_flag::fixed_file;
+    }
+    sqe.user_data = tag_of(completion);
+}
+
 void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     State& state = state_of(loop);
     if (completion.has(Completion::polls) && can_pause(completion.kind) && completion.has(pauses)) {
@@ -162,9 +170,8 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
         } else {
             prepare(state, sqe, completion);
         }
-        if (is_registered(loop, state, completion)) {
-            sqe.flags |= abi::sqe_flag::fixed_file;
-        }
+        finish_entry(loop, sqe, completion);
+        return;
     }
     sqe.user_data = tag_of(completion);
 }
@@ -185,10 +192,7 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     prep::send(*sqe, completion.fd, with.data, with.bytes,
                {.flags = with.message_flags() | send_flags | abi::msg_flag::waitall});
     prep::skip_success(*sqe);
-    if (is_registered(loop, state, completion)) {
-        sqe->flags |= abi::sqe_flag::fixed_file;
-    }
-    sqe->user_data = tag_of(completion);
+    finish_entry(loop, *sqe, completion);
     loop.add_untold(completion);
     return true;
 }
@@ -270,6 +274,13 @@ bool is_file(i32 fd) noexcept {
            is_file(completion.fd);
 }
 
+/// Of a read or write: whether it has a place of its own in the file, and something to transfer.
+/// Every ring that a loop stands on can do that.
+[[nodiscard]] static bool needs_no_look(const Completion& completion) noexcept {
+    const arguments::Transfer& transfer = completion.arguments.transfer;
+    return transfer.offset != abi::current_position && transfer.bytes != 0 && &file_part != nullptr;
+}
+
 void submit(Loop& loop, Completion& completion) noexcept {
     const Kind kind = completion.kind;
     if (kind == Kind::send || kind == Kind::send_all) {
@@ -284,6 +295,14 @@ void submit(Loop& loop, Completion& completion) noexcept {
         enlist(loop, completion); // of what sockets do, nothing has to be looked at before
         queue(loop, completion);
         return;
+    }
+    if (is_plain_transfer(kind) && needs_no_look(completion) && loop.parked().empty()) {
+        if (abi::Sqe* const sqe = entry(loop); sqe != nullptr) {
+            enlist(loop, completion);
+            file_part.prepare(state_of(loop), *sqe, completion);
+            finish_entry(loop, *sqe, completion);
+            return;
+        }
     }
     if (is_file_without_multishot(state_of(loop), completion)) {
         loop.finish(completion, -Errno::ebadfd);

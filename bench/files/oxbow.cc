@@ -15,8 +15,6 @@ class Subject {
         oxbow::LoopOptions options;
         options.registered_fds = static_cast<u32>(fd) + 1;
         options.workers_max = static_cast<u32>(parameters.number("workers", 4));
-        options.gather_count = static_cast<u32>(parameters.number("gather", 0));
-        options.gather_usec = static_cast<u32>(parameters.number("gather_usec", 100));
         bench::open_loop(loop_, parameters, options);
         (void)loop_.register_fd(fd); // false on epoll, and in kernels that cannot
         if (parameters.number("fixed", 1) != 0) {
