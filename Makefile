@@ -46,7 +46,9 @@ JOBS ?= $(shell nproc)
 
 # ------------------------------------------------------------------------------------------ flags
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-COMMON := -std=c++20 -O2 -g $(WARNINGS)
+# Functions begin at a multiple of 32: at 16, where each lies after an unrelated change was worth up to
+# five percent of a server's time, one way or the other.
+COMMON := -std=c++20 -O2 -falign-functions=32 -g $(WARNINGS)
 # Sanitizer builds are the debug builds too: OXBOW_CHECK is on in them.
 ifneq ($(SANITIZE),)
 COMMON += -O1 -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -143,6 +143,11 @@ void Poller::start(Completion& operation) noexcept {
     return operation.kind == Kind::accept || operation.kind == Kind::accept_multishot;
 }
 
+/// Who has just connected has seldom sent already.
+[[nodiscard]] static bool receives_into_pool_for_good(const Completion& operation) noexcept {
+    return operation.kind == Kind::recv_multishot || operation.kind == Kind::recvmsg_multishot;
+}
+
 bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 direction) noexcept {
     // These do not wait behind others. A second connect is told -EALREADY.
     if (asks_not_to_wait(operation) || operation.kind == Kind::connect ||
@@ -150,6 +155,10 @@ bool Poller::is_tried_at_once(FdSlot& slot, const Completion& operation, u16 dir
         return true;
     }
     if (slot.announced != 0 && direction == FdSlot::readable) {
+        return false;
+    }
+    if (slot.has(FdSlot::untold) && receives_into_pool_for_good(operation)) {
+        slot.clear(FdSlot::readable); // the kernel has to be told in any case, and tells
         return false;
     }
     const Completion* const first = first_in_order(slot, list_of(slot, operation));

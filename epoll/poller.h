@@ -34,7 +34,7 @@ class Poller {
         later, ///< it is to be tried again, without an event
     };
 
-    static constexpr u32 events_max = 128;
+    static constexpr u32 events_max = 64;
     /// So few doubtful descriptors are asked after without a look at what has come before.
     static constexpr u32 doubts_few = 4;
     /// How many are asked after between two looks.
@@ -134,6 +134,7 @@ class Poller {
     // wait.cc
     [[nodiscard]] i32 collect(u64 deadline_ns) noexcept;
     [[nodiscard]] i32 ask_kernel(u64 deadline_ns) noexcept;
+    void fetch_ahead(i32 event, i32 count) const noexcept;
     void take_event(const abi::EpollEvent& event) noexcept;
     void note_useless(FdSlot& slot, i32 fd, u32 events) noexcept;
 

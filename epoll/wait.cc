@@ -20,6 +20,7 @@
 //   still open elsewhere. Its events are of an old generation, so nothing is done. There is no way
 //   to take it out of the set; so when such events come again and again, the loop gets a new set.
 #include "../loop/buffer_pool.h"
+#include "../loop/prefetch.h"
 #include "../syscall/call_event.h"
 #include "../syscall/time.h"
 #include "poller.h"
@@ -65,18 +66,32 @@ i32 Poller::wait(u64 deadline_ns) noexcept {
     return count < 0 ? count : 0;
 }
 
-/// Takes what events there are, and waits for the first. How many, or an error.
+/// What a later event will need, its slot first, and then whoever waits there.
+void Poller::fetch_ahead(i32 event, i32 count) const noexcept {
+    constexpr i32 distance = 6;
+    const auto slot_behind = [&](i32 steps) noexcept -> const FdSlot* {
+        return event + steps < count
+                   ? loop_->fds().slot(static_cast<i32>(events_[event + steps].data))
+                   : nullptr;
+    };
+    prefetch_line(slot_behind(2 * distance));
+    if (const FdSlot* const slot = slot_behind(distance); slot != nullptr) {
+        prefetch(slot->readers.first());
+    }
+}
+
+/// Takes what events there are, and waits for the first. How many, or an error. Where there are
+/// more than the array takes, they come next time: to ask once more would bring those again that
+/// are watched level-triggered and have not had their turn.
 i32 Poller::collect(u64 deadline_ns) noexcept {
-    // A full array may mean that there is more; but others want their turn, too.
-    u32 rounds_left = 4;
-    i32 count = 0;
-    do {
-        count = ask_kernel(deadline_ns);
-        for (i32 i = 0; i < count; ++i) {
-            take_event(events_[i]);
+    const i32 count = ask_kernel(deadline_ns);
+    const bool fetches = loop_->is_crowded();
+    for (i32 i = 0; i < count; ++i) {
+        if (fetches) [[unlikely]] {
+            fetch_ahead(i, count);
         }
-        deadline_ns = 0;
-    } while (count == static_cast<i32>(events_max) && --rounds_left != 0);
+        take_event(events_[i]);
+    }
     if (stale_events_ >= stale_events_max) {
         renew_set();
     }

@@ -213,6 +213,10 @@ class Loop {
     /// Asks anew for what a parked request asks for.
     void restart_cancel(Completion& request) noexcept;
 
+    /// Whether so much is in flight that it is in no near cache: then it is worth fetching what
+    /// comes next ahead.
+    [[nodiscard]] bool is_crowded() const noexcept { return active_ > 128; }
+
     [[nodiscard]] FdTable& fds() noexcept { return fds_; }
     /// The highest descriptor that an operation has used.
     [[nodiscard]] u32 fd_highest() const noexcept { return fd_highest_; }
@@ -272,6 +276,7 @@ class Loop {
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
     void serve_waiters() noexcept;
+    void fetch_ahead(const Completion& next) const noexcept;
     [[nodiscard]] u32 run_ready() noexcept;
     [[nodiscard]] bool run_callback(Completion& completion) noexcept;
     [[nodiscard]] bool run_callback_with_care(Completion& completion) noexcept;

@@ -5,6 +5,7 @@
 // completion whatever it likes.
 #include "../syscall/time.h"
 #include "loop.h"
+#include "prefetch.h"
 
 namespace oxbow {
 
@@ -138,15 +139,30 @@ void Loop::expire_deadlines() noexcept {
     (void)deadlines_.expire(now_ns(), expire, callbacks_between_looks);
 }
 
+/// What the callback after the next one will touch. With many operations in flight, each of them
+/// would wait for memory several times, one after the other.
+inline void Loop::fetch_ahead(const Completion& next) const noexcept {
+    prefetch(next.next);
+    prefetch(next.user);
+    prefetch(static_cast<const u8*>(next.user) + 2 * cache_line_bytes);
+    if (next.fd >= 0) {
+        prefetch_line(&fds_.slots[next.fd]);
+    }
+}
+
 inline u32 Loop::run_ready() noexcept {
     // What callbacks add comes in the next round, so that I/O is never starved.
     batch_ = ready_;
     ready_ = {};
     u32 callbacks = 0;
+    const bool fetches = is_crowded();
     while (!stopped_ && (options_.batch_max == 0 || callbacks < options_.batch_max)) {
         Completion* const completion = batch_.pop();
         if (completion == nullptr) {
             return callbacks;
+        }
+        if (fetches && batch_.first() != nullptr) [[unlikely]] {
+            fetch_ahead(*batch_.first());
         }
         callbacks += run_callback(*completion) ? 1 : 0;
     }

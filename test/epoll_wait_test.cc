@@ -181,8 +181,10 @@ TEST(epoll_attach_leaves_nothing_behind_when_it_fails) {
     CHECK_SAME_RESOURCES(before);
 }
 
+/// It asks once in a round: another call would bring those again that have not had their turn yet,
+/// and each of them would be one attempt in vain.
 EPOLL_TEST(epoll_takes_more_events_than_one_call_brings) {
-    constexpr u32 count = 300; // of pairs; one call brings 128
+    constexpr u32 count = 300; // of pairs; one call brings 64
     static i32 pairs[count][2];
     static Logged logged[count];
     static char data[count];
@@ -207,13 +209,18 @@ EPOLL_TEST(epoll_takes_more_events_than_one_call_brings) {
         send_text(pairs[i][1], "x");
     }
     reset_calls();
-    CHECK_OK(loop.run(Run::once));
+    u32 rounds = 0;
+    for (i32 ended = 0; ended < static_cast<i32>(count); ++rounds) {
+        ended += CHECK_OK(loop.run(Run::once));
+    }
     for (u32 i = 0; i < count; ++i) {
-        CHECK(logged[i].ended()); // all in one round
+        CHECK_EQ(logged[i].last.value, 1);
         CHECK_OK(kernel::close(pairs[i][0]));
         CHECK_OK(kernel::close(pairs[i][1]));
     }
-    CHECK_EQ(calls_made(number::epoll_pwait) + calls_made(number::epoll_pwait2), 3u);
+    CHECK_EQ(rounds, 5u);
+    CHECK_EQ(calls_made(number::epoll_pwait) + calls_made(number::epoll_pwait2), rounds);
+    CHECK_EQ(calls_made(number::recvfrom), count);
 }
 
 EPOLL_TEST(epoll_other_threads_wake_a_loop_that_waits_for_ever) {

@@ -1,6 +1,7 @@
 // The loop on io_uring: setting up, waiting, reaping.
 #include "engine.h"
 
+#include "../loop/prefetch.h"
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
@@ -117,6 +118,23 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     return true;
 }
 
+/// All that is to be taken at a time, instead of waiting for memory with each of it: first the
+/// completions, then what is known of their descriptors.
+[[gnu::cold]] void fetch_ahead(Loop& loop) noexcept {
+    const Ring& ring = state_of(loop).ring;
+    const auto is_operation = [](const Cqe& cqe) noexcept { return (cqe.user_data & 1) == 0; };
+    ring.for_each_ready([&](const Cqe& cqe) noexcept {
+        if (is_operation(cqe)) {
+            prefetch(&completion_of(cqe.user_data));
+        }
+    });
+    ring.for_each_ready([&](const Cqe& cqe) noexcept {
+        if (is_operation(cqe)) {
+            prefetch_line(loop.fds().slot(completion_of(cqe.user_data).fd));
+        }
+    });
+}
+
 /// How many completions were taken.
 u32 reap(Loop& loop) noexcept {
     State& state = state_of(loop);
@@ -125,6 +143,9 @@ u32 reap(Loop& loop) noexcept {
     const bool overflowed = ring.overflowed();
     if (overflowed) [[unlikely]] {
         ++loop.counters().overflows;
+    }
+    if (loop.is_crowded() && ring.cq_ready() > 1) [[unlikely]] {
+        fetch_ahead(loop);
     }
     // Those that are left where one could not be taken wait in the queue, in order.
     u32 taken = ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });

@@ -254,6 +254,19 @@ class Ring : public RingOperations<Ring> {
     template <class Visitor>
     u32 for_each_while(Visitor&& visit) noexcept;
 
+    /// Calls `visit(const Cqe&)` for every completion that is there now, and gives none back. Not
+    /// in a ring with fillers or completions of two sizes.
+    template <class Visitor>
+    void for_each_ready(Visitor&& visit) const noexcept {
+        const Cqe* at = cq_.next;
+        for (u32 left = cq_ready(); left != 0; --left) {
+            visit(*at);
+            if (++at == cq_.wrap) {
+                at = cq_.entry;
+            }
+        }
+    }
+
     /// Copies up to `room` completions and gives them back; returns how many. Never waits; enters
     /// the kernel where `peek` would. The extra half of big completions needs the second form.
     u32 copy(Cqe* destination, u32 room) noexcept;
