@@ -360,9 +360,9 @@ class Loop {
     CompletionList closings_;      // in State::closing
     BufferPool* pools_ = nullptr;
 
-    // Shared with other threads.
-    u32 sleeping_ = 0; // whether a write to the eventfd is needed
-    u32 brought_ = 0;  // whether there may be something in one of the four queues
+    // Shared with other threads, and in one cache line: each that changes hands costs both sides.
+    alignas(64) u32 sleeping_ = 0; // whether a write to the eventfd is needed
+    u32 brought_ = 0;              // whether there may be something in one of the four queues
     RemoteQueue<Completion> posted_;
     RemoteQueue<Completion> worker_results_;
     RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
