@@ -60,6 +60,10 @@ struct Engine {
     bool (*register_memory)(Loop& loop, void* memory, usize bytes) noexcept = nullptr;
     void (*unregister_memory)(Loop& loop, void* memory) noexcept = nullptr;
 
+    /// Wakes `target`, which has such an engine too and sleeps in another thread, with the next
+    /// Engine::wait of `loop`. False: it cannot. nullptr: it never can.
+    bool (*wake_other)(Loop& loop, Loop& target) noexcept = nullptr;
+
     /// Fetches what was announced with Loop::deliver_later, when its callback's turn has come: so
     /// that data are in the processor's cache, and one buffer serves many. True: the completion has
     /// its value and flags and is in State::ready_more; false: it has been put elsewhere. nullptr:

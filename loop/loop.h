@@ -231,6 +231,8 @@ class Loop {
     /// The eventfd that other threads write to while the loop sleeps. Edge-triggered: it is never
     /// read. -1 in programs in which nobody could.
     [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_and_1_ - 1; }
+    /// Wakes it, whatever it does; from any thread.
+    void write_wake() noexcept;
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
     [[nodiscard]] bool is_draining() const noexcept { return draining_; }
 
@@ -325,7 +327,9 @@ class Loop {
     // something for a loop
     friend struct detail::Remote;
     [[nodiscard]] i32 open_remote() noexcept;
+    [[nodiscard]] bool must_be_woken() noexcept;
     void wake() noexcept;
+    void wake_with(Loop& from) noexcept;
     void take_remote() noexcept;
     void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
@@ -350,6 +354,7 @@ class Loop {
     bool stopped_ = false;
     bool running_ = false;
     bool draining_ = false;
+    bool owes_wake_ = false; // to another loop, with the next wait
     i32 owner_tid_ = 0;
     i32 wake_fd_and_1_ = 0; // 0: there is none
     Statistics statistics_;

@@ -32,6 +32,7 @@ extern const char ring_messages_part;  ///< uring/engine_message.cc
 extern const char ring_processes_part; ///< uring/engine_process.cc
 extern const char ring_fds_part;       ///< uring/engine_files.cc
 extern const char ring_memory_part;    ///< uring/engine_memory.cc
+extern const char ring_wake_part;      ///< uring/engine_wake.cc
 
 template <const char* part, class>
 struct Need {

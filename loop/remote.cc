@@ -37,13 +37,22 @@ i32 Loop::open_remote() noexcept {
     return 0;
 }
 
-void Loop::wake() noexcept {
+/// Something has been brought. Whether the loop sleeps, and it is on the caller to wake it.
+bool Loop::must_be_woken() noexcept {
     store_release(&brought_, u32{1});
     full_fence();
-    if (load_relaxed(&sleeping_) != 0 && exchange(&sleeping_, u32{0}) != 0) {
-        const u64 one = 1;
-        // -EAGAIN would mean 2^64 - 1 wake-ups since it was opened, and that it is readable anyway.
-        (void)kernel::write(wake_fd(), &one, sizeof(one));
+    return load_relaxed(&sleeping_) != 0 && exchange(&sleeping_, u32{0}) != 0;
+}
+
+void Loop::write_wake() noexcept {
+    const u64 one = 1;
+    // -EAGAIN would mean 2^64 - 1 wake-ups since it was opened, and that it is readable anyway.
+    (void)kernel::write(wake_fd(), &one, sizeof(one));
+}
+
+void Loop::wake() noexcept {
+    if (must_be_woken()) {
+        write_wake();
     }
 }
 

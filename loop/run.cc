@@ -52,6 +52,10 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
 
 void Loop::end_run() noexcept {
     date_deadlines(); // of the last callbacks: nobody knows when the next run comes
+    if (owes_wake_) [[unlikely]] {
+        owes_wake_ = false;
+        (void)engine_->wait(*this, 0); // an error will be met again
+    }
     running_ = false;
     stopped_ = false;
 }
@@ -95,6 +99,7 @@ void Loop::serve_waiters() noexcept {
 /// Looks at the kernel: hands over what is queued, and collects what has happened.
 inline i32 Loop::wait(u64 limit_ns) noexcept {
     callbacks_to_look_ = options_.batch_max == 0 ? callbacks_between_looks : 0;
+    owes_wake_ = false;
     if (dependents_ != 0) [[unlikely]] {
         serve_waiters();
     }

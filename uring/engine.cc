@@ -98,6 +98,10 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if ((cqe.user_data & 1) != 0) [[unlikely]] {
         if (cqe.user_data == wake_tag) {
             take_wake(loop, cqe);
+        } else if (cqe.user_data == message_tag) {
+            ++loop.counters().wakeups; // what it has been told is in the loop's queues
+        } else if ((cqe.user_data & message_bits) == message_bits) {
+            wake_otherwise(cqe.user_data);
         } else if (cqe.result == -Errno::ealready || cqe.result == -Errno::enoent) {
             doubt_cancel(loop);
         }
@@ -264,6 +268,7 @@ constexpr Engine table = {
     .unregister_fd = unregister_fd,
     .register_memory = register_memory,
     .unregister_memory = unregister_memory,
+    .wake_other = wake_other,
 };
 
 } // namespace

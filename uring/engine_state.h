@@ -4,7 +4,7 @@
 // and engine_process.cc, which not every program has), engine_result.cc makes results of
 // completions, engine_cancel.cc ends things, engine_buffers.cc has the buffer rings,
 // engine_files.cc the table of registered files, engine_memory.cc that of registered memory,
-// engine_position.cc mends what the kernel leaves undone.
+// engine_wake.cc wakes other loops, engine_position.cc mends what the kernel leaves undone.
 #pragma once
 
 #include "../loop/loop.h"
@@ -76,8 +76,11 @@ struct State {
 // that odd numbers are free for the engine's own.
 
 inline constexpr u32 generation_shift = 56;
-inline constexpr u64 wake_tag = 1;   ///< the poll of the loop's eventfd
-inline constexpr u64 unseen_tag = 3; ///< a request of which nobody wants to know what came
+inline constexpr u64 wake_tag = 1;    ///< the poll of the loop's eventfd
+inline constexpr u64 unseen_tag = 3;  ///< a request of which nobody wants to know what came
+inline constexpr u64 message_tag = 5; ///< another loop wakes this one
+/// Of a wake of another loop that has failed; above, the other loop's address.
+inline constexpr u64 message_bits = 7;
 
 [[nodiscard]] inline u64 tag_of(const Completion& completion) noexcept {
     return address_of(&completion) | static_cast<u64>(completion.generation) << generation_shift;
@@ -275,6 +278,11 @@ void send_cancels_left(Loop& loop) noexcept;
            loop.fds().slots[completion.fd].has(FdSlot::registered) &&
            takes_registered(completion.kind);
 }
+
+/// Linked only where Async::notify(Loop&) is called.
+[[gnu::weak]] bool wake_other(Loop& loop, Loop& target) noexcept;
+/// The kernel could not post that completion: it has no memory for it, mostly.
+[[gnu::weak]] void wake_otherwise(u64 user_data) noexcept;
 
 [[gnu::weak]] bool register_memory(Loop& loop, void* memory, usize bytes) noexcept;
 [[gnu::weak]] void unregister_memory(Loop& loop, void* memory) noexcept;

@@ -19,7 +19,13 @@ class Subject : public bench::Wakeable {
         (void)loop_.run();
     }
     void stop() noexcept { stopped_ = true; }
-    void notify(Subject*) noexcept { async_.notify(); }
+    void notify(Subject* from) noexcept {
+        if (from != nullptr && on_two_cpus) {
+            async_.notify(from->loop_);
+        } else {
+            async_.notify();
+        }
+    }
 
   private:
     Action notified(Result) noexcept {

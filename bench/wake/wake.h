@@ -27,6 +27,7 @@ class WakeWork {
             side.work = this;
             side.subject = new Subject(parameters);
             side.subject->woken = woken;
+            side.subject->on_two_cpus = cpus_ > 1;
             side.subject->user = &side;
         }
         sides_[0].other = &sides_[1];
@@ -115,6 +116,7 @@ int run_wake(int argc, char** argv) {
 struct Wakeable {
     void (*woken)(void* user) = nullptr;
     void* user = nullptr;
+    bool on_two_cpus = false;
 };
 
 } // namespace bench

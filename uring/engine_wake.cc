@@ -1,0 +1,34 @@
+// Wakes another loop by a completion that its ring gets from ours.
+#include "../loop/needs.h"
+#include "engine_state.h"
+#include "prep.h"
+
+namespace oxbow {
+
+constexpr char detail::ring_wake_part = 0;
+
+namespace uring_engine {
+
+bool wake_other(Loop& loop, Loop& target) noexcept {
+    static_assert(alignof(Loop) > message_bits);
+    State& state = state_of(loop);
+    if (!state.ring.has(abi::feature::cqe_skip) || !has(state, abi::Opcode::msg_ring)) {
+        return false;
+    }
+    abi::Sqe* const sqe = entry(loop);
+    if (sqe == nullptr) {
+        return false;
+    }
+    // What it is has been settled when it was opened, so that any thread may look.
+    prep::msg_ring(*sqe, state_of(target).ring.fd(), {.user_data = message_tag});
+    prep::skip_success(*sqe);
+    sqe->user_data = address_of(&target) | message_bits;
+    return true;
+}
+
+void wake_otherwise(u64 user_data) noexcept {
+    reinterpret_cast<Loop*>(static_cast<uptr>(user_data & ~u64{message_bits}))->write_wake();
+}
+
+} // namespace uring_engine
+} // namespace oxbow
