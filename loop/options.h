@@ -15,13 +15,13 @@ struct LoopOptions {
     /// bytes of address space, and real memory from its first use on.
     u32 fds_max = 0;
 
-    /// Memory for those slots, Loop::memory_bytes(fds_max) of the caller's until
-    /// Loop::close(): at a multiple of 64, and all zero. nullptr: it is mapped. With it, fds_max
-    /// must be given: else opening fails with -EINVAL.
+    /// Memory for those slots, Loop::memory_bytes(fds_max) of the caller's until Loop::close(): at
+    /// a multiple of 64, and all zero. nullptr: it is mapped. With it, fds_max must be given: else
+    /// opening fails with -EINVAL.
     void* memory = nullptr;
 
     /// The thread that opens the loop also runs it, which saves io_uring a system call. Where
-    /// another one does after all, its run ends with -EEXIST.
+    /// another one does after all, its run ends with -EEXIST (from 6.0 on).
     bool is_opened_by_runner = false;
 
     /// Descriptors below this number can be registered: see Loop::register_fd. Each costs the

@@ -5,16 +5,18 @@
 
 namespace oxbow {
 
-inline constexpr usize cache_line_bytes = 64;
-
-inline void prefetch_line(const void* address) noexcept {
-    __builtin_prefetch(address, 1);
+/// The cache line that is `bytes` behind `address`.
+inline void prefetch_line(const void* address, usize bytes = 0) noexcept {
+    // By numbers, since it need not be in any object.
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uptr>(address) + bytes), 1);
 }
 
-/// As much of it as a completion takes, wherever that begins.
-inline void prefetch(const void* address) noexcept {
-    prefetch_line(address);
-    prefetch_line(static_cast<const u8*>(address) + cache_line_bytes);
+/// The first `lines` cache lines; two hold most of a completion, wherever it begins.
+inline void prefetch(const void* address, u32 lines = 2) noexcept {
+    constexpr usize line_bytes = 64;
+    for (u32 line = 0; line < lines; ++line) {
+        prefetch_line(address, line * line_bytes);
+    }
 }
 
 } // namespace oxbow

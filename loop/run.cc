@@ -148,11 +148,8 @@ void Loop::expire_deadlines() noexcept {
 /// would wait for memory several times, one after the other.
 inline void Loop::fetch_ahead(const Completion& next) const noexcept {
     prefetch(next.next);
-    prefetch(next.user);
-    prefetch(static_cast<const u8*>(next.user) + 2 * cache_line_bytes);
-    if (next.fd >= 0) {
-        prefetch_line(&fds_.slots[next.fd]);
-    }
+    prefetch(next.user, 3);
+    prefetch_line(fds_.slot(next.fd));
 }
 
 inline u32 Loop::run_ready() noexcept {

@@ -124,7 +124,7 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
 
 /// All that is to be taken at a time, instead of waiting for memory with each of it: first the
 /// completions, then what is known of their descriptors.
-[[gnu::cold]] void fetch_ahead(Loop& loop) noexcept {
+[[gnu::noinline]] void fetch_ahead(Loop& loop) noexcept {
     const Ring& ring = state_of(loop).ring;
     const auto is_operation = [](const Cqe& cqe) noexcept { return (cqe.user_data & 1) == 0; };
     ring.for_each_ready([&](const Cqe& cqe) noexcept {

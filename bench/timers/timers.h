@@ -1,7 +1,7 @@
 // Timers of a loop, as a user starts and stops them. `work` is one of
 //
 //   late    start `count` timers, uniform over a quarter of a second; when all are due, run them
-//   live    the same over a second and a half, and run them as they become due
+//   live    the same, as dense as a million in a second and a half, and run them as they become due
 //   pair    start one and stop it, while a thousand others wait
 //   reset   give a random one of a hundred thousand a new time
 //
@@ -55,7 +55,8 @@ class TimerWork {
         run_all();
     }
     void live() {
-        start_all(1499);
+        constexpr long due_in_a_ms = 667;
+        start_all(timers_ / due_in_a_ms + 1);
         run_all();
     }
     void pair() {
