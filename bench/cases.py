@@ -197,8 +197,8 @@ PINS = [
     *(Goal("nop", "oxbow-ring", "instructions", limit, {"batch": batch})
       for batch, limit in ((1, 58), (32, 24.6), (256, 24.4))),
     *(Goal("loop-nop", who, "instructions", limit, {"outstanding": outstanding}) for who in ENGINES
-      for outstanding, limit in ((1, 134), (32, 79))),
+      for outstanding, limit in ((1, 104), (32, 78))),
     *(Goal("timers", who, "instructions", 142, {"work": "pair"}) for who in ENGINES),
-    Goal("ping-pong", "oxbow-uring", "instructions", 1320),
-    Goal("ping-pong", "oxbow-epoll", "instructions", 1470),
+    Goal("ping-pong", "oxbow-uring", "instructions", 1360),
+    Goal("ping-pong", "oxbow-epoll", "instructions", 1475),
 ]

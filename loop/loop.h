@@ -354,6 +354,7 @@ class Loop {
     bool stopped_ = false;
     bool running_ = false;
     bool draining_ = false;
+    bool goes_on_ = false;   // the run, with whatever is ready
     bool owes_wake_ = false; // to another loop, with the next wait
     i32 owner_tid_ = 0;
     i32 wake_fd_and_1_ = 0; // 0: there is none

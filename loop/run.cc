@@ -36,6 +36,7 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    goes_on_ = mode == Run::until_done;
     callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
@@ -56,7 +57,7 @@ void Loop::end_run() noexcept {
         owes_wake_ = false;
         (void)engine_->wait(*this, 0); // an error will be met again
     }
-    running_ = false;
+    running_ = goes_on_ = false;
     stopped_ = false;
 }
 
@@ -154,14 +155,21 @@ inline void Loop::fetch_ahead(const Completion& next) const noexcept {
 
 inline u32 Loop::run_ready() noexcept {
     // What callbacks add comes in the next round, so that I/O is never starved.
-    batch_ = ready_;
-    ready_ = {};
+    batch_ = ready_.take_all();
     u32 callbacks = 0;
     const bool fetches = is_crowded();
     while (!stopped_ && (options_.batch_max == 0 || callbacks < options_.batch_max)) {
         Completion* const completion = batch_.pop();
         if (completion == nullptr) {
-            return callbacks;
+            if (ready_.empty() || !goes_on_ || callbacks >= callbacks_to_look_ ||
+                has_remote_work()) {
+                return callbacks;
+            }
+            // A further round, which needs no look at the kernel.
+            ++statistics_.rounds;
+            now_ns_ = 0;
+            batch_ = ready_.take_all();
+            continue;
         }
         if (fetches && batch_.first() != nullptr) [[unlikely]] {
             fetch_ahead(*batch_.first());

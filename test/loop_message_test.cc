@@ -1,5 +1,6 @@
 // One loop wakes another through the kernel's rings: nothing is lost, and it costs no call where
 // that is possible.
+#include "../syscall/call_event.h"
 #include "../uring/engine_state.h"
 #include "hook.h"
 #include "loop_scene.h"
@@ -98,9 +99,8 @@ struct DuringTheWait {
         i32 kept = -1;
         if (replaced_fd >= 0) { // what the message is for is no ring then
             kept = CHECK_OK(kernel::dup(replaced_fd));
-            const Fd null(
-                CHECK_OK(kernel::openat(abi::at_fdcwd, "/dev/null", abi::open_flag::cloexec)));
-            CHECK_OK(kernel::dup3(null, replaced_fd, abi::open_flag::cloexec));
+            const Fd counter(CHECK_OK(kernel::eventfd2(0, abi::eventfd_flag::cloexec)));
+            CHECK_OK(kernel::dup3(counter, replaced_fd, abi::open_flag::cloexec));
         }
         if (from_callback) {
             other.submit(nop, op::nop(), notify, this);
