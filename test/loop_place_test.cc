@@ -81,7 +81,7 @@ LOOP_TEST(loop_place_of_buffers_is_aligned) {
         const u32 own = bytes & (0 - bytes);
         const u32 expected = own < 4096 ? own : 4096;
         for (u16 id = 0; id < 3; ++id) {
-            CHECK_EQ(reinterpret_cast<uptr>(pool->buffer(id)) % expected, 0u);
+            CHECK_EQ(reinterpret_cast<uptr>(pool->buffer(id)) & (expected - 1), 0u);
         }
     }
 }
