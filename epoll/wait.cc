@@ -82,7 +82,8 @@ void Poller::fetch_ahead(i32 event, i32 count) const noexcept {
 
 /// Takes what events there are, and waits for the first. How many, or an error. Where there are
 /// more than the array takes, they come next time: to ask once more would bring those again that
-/// are watched level-triggered and have not had their turn.
+/// are watched level-triggered and have not had their turn. Nor is it good to take many: what was
+/// looked at for the first is in no cache any more when its turn comes.
 i32 Poller::collect(u64 deadline_ns) noexcept {
     const i32 count = ask_kernel(deadline_ns);
     const bool fetches = loop_->is_crowded();

@@ -181,8 +181,8 @@ TEST(epoll_attach_leaves_nothing_behind_when_it_fails) {
     CHECK_SAME_RESOURCES(before);
 }
 
-/// It asks once in a round: another call would bring those again that have not had their turn yet,
-/// and each of them would be one attempt in vain.
+/// It asks once in a round: another call would bring those again that are watched level-triggered
+/// and have not had their turn yet.
 EPOLL_TEST(epoll_takes_more_events_than_one_call_brings) {
     constexpr u32 count = 300; // of pairs; one call brings 64
     static i32 pairs[count][2];
