@@ -69,7 +69,7 @@ inline void Loop::date_deadlines() noexcept {
 }
 
 /// One round, which waits until `limit_ns` at most. How many callbacks ran.
-inline i32 Loop::round(u64 limit_ns) noexcept {
+i32 Loop::round(u64 limit_ns) noexcept {
     ++statistics_.rounds;
     const bool looks = ready_.empty() || callbacks_to_look_ == 0;
     if (looks) {
