@@ -7,7 +7,7 @@ from cases import CASES
 TITLES = {
     "nop": "No-op through a ring",
     "loop-nop": "Callback posted by a callback",
-    "timers": "A million timers",
+    "timers": "Timers by the hundred thousand",
     "ping-pong": "TCP round trip, both ends on one loop",
     "echo": "TCP echo server, per request",
     "wake": "One loop wakes another",
