@@ -115,9 +115,6 @@ bool Poller::receive(Completion& operation) noexcept {
 
 /// Where nothing else is to be done than to wait for the next input. False: this is for resume().
 bool Poller::resume_at_once(FdSlot& slot, Completion& operation) noexcept {
-    if (loop_->untold() != 0) {
-        loop_->finish_untold(); // of this callback, as long as they are in the cache
-    }
     if (operation.kind != Kind::recv_multishot || operation.arguments.managed.flags != 0 ||
         operation.has(Completion::cancelled) ||
         (slot.flags & ~FdSlot::writable) != FdSlot::registered || !slot.readers.empty() ||

@@ -233,6 +233,9 @@ void Poller::deliver(Completion& operation, i32 value, u32 flags) noexcept {
 
 /// The callback has seen a result, and there may be more.
 void Poller::resume(Completion& operation) noexcept {
+    if (loop_->untold() != 0) {
+        loop_->finish_untold(); // of this callback, as long as they are in the cache
+    }
     FdSlot& slot = loop_->slot_of(operation);
     if (resume_at_once(slot, operation)) {
         return;

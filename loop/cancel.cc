@@ -216,6 +216,7 @@ u32 Loop::drain(u64 deadline_ns) noexcept {
             break;
         }
     }
+    send_owed_wake();
     running_ = false;
     draining_ = false;
     stopped_ = false;

@@ -60,7 +60,7 @@ i32 Loop::prepare(const LoopOptions& options) noexcept {
     return result;
 }
 
-/// For the slots, and what the engine is to know.
+/// For the slots, and what the engine is to know of each descriptor.
 i32 Loop::take_memory() noexcept {
     u32 count = options_.fds_max;
     auto base = reinterpret_cast<uptr>(options_.memory);

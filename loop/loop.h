@@ -274,6 +274,7 @@ class Loop {
     // run.cc
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
     void end_run() noexcept;
+    void send_owed_wake() noexcept;
     void date_deadlines() noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;

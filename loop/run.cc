@@ -53,12 +53,17 @@ i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
 
 void Loop::end_run() noexcept {
     date_deadlines(); // of the last callbacks: nobody knows when the next run comes
+    send_owed_wake();
+    running_ = goes_on_ = false;
+    stopped_ = false;
+}
+
+/// Of the last callbacks, to another loop: this one may never wait again.
+void Loop::send_owed_wake() noexcept {
     if (owes_wake_) [[unlikely]] {
         owes_wake_ = false;
         (void)engine_->wait(*this, 0); // an error will be met again
     }
-    running_ = goes_on_ = false;
-    stopped_ = false;
 }
 
 /// Gives what has been started in callbacks, as a duration, its point in time.

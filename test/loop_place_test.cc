@@ -12,8 +12,8 @@ constexpr u32 fds_max = 128;
 alignas(64) constinit u8 memory[Loop::memory_bytes(fds_max)] = {};
 
 VARIANT_TEST(loop_place_of_the_slots, loop_configurations) {
-    __builtin_memset(memory, 0, sizeof(memory)); // tests may share a process
     for (u32 i = 0; i < 2; ++i) {
+        __builtin_memset(memory, 0, sizeof(memory));
         ConfiguredLoop loop(row, {.fds_max = fds_max, .memory = memory});
         CHECK(loop->fds().slots == static_cast<void*>(memory));
         CHECK_EQ(loop->fds().count, fds_max);
@@ -53,16 +53,13 @@ LOOP_TEST(loop_place_of_a_pool) {
             CHECK(place.memory == nullptr || pool->buffer(1) == buffers.data() + bytes);
             CHECK(place.tables == nullptr || pool->ring_memory.base == tables.data());
             const SocketPair pair = make_socket_pair();
-            u16 seen = 0;
             for (u32 i = 0; i < 4 * count; ++i) {
                 write_text(pair.far, "some text");
                 const Result result = perform_on(loop, op::recv(pair.near, *pool));
                 CHECK_EQ(result.value, 9);
                 CHECK_BYTES(pool->data(result), "some text", 9);
-                seen = static_cast<u16>(seen | 1u << result.buffer());
                 pool->give_back(result);
             }
-            CHECK_NE(seen, 0u);
         }
         CHECK_SAME_RESOURCES(before);
     }

@@ -279,11 +279,6 @@ void send_cancels_left(Loop& loop) noexcept;
            takes_registered(completion.kind);
 }
 
-/// Linked only where Async::notify(Loop&) is called.
-[[gnu::weak]] bool wake_other(Loop& loop, Loop& target) noexcept;
-/// The kernel could not post that completion: it has no memory for it, mostly.
-[[gnu::weak]] void wake_otherwise(u64 user_data) noexcept;
-
 [[gnu::weak]] bool register_memory(Loop& loop, void* memory, usize bytes) noexcept;
 [[gnu::weak]] void unregister_memory(Loop& loop, void* memory) noexcept;
 /// The place of the area that has all of it; areas_max: there is none.
@@ -296,6 +291,11 @@ void send_cancels_left(Loop& loop) noexcept;
     }
     return areas_max;
 }
+
+/// Linked only where Async::notify(Loop&) is called.
+[[gnu::weak]] bool wake_other(Loop& loop, Loop& target) noexcept;
+/// The kernel could not post that completion: it has no memory for it, mostly.
+[[gnu::weak]] void wake_otherwise(u64 user_data) noexcept;
 
 [[nodiscard]] i32 open_pool(Loop& loop, BufferPool& pool) noexcept;
 void close_pool(Loop& loop, BufferPool& pool) noexcept;

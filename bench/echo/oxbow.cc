@@ -77,8 +77,8 @@ void Session::start(Server& server, int fd) noexcept {
 void Session::received(Loop& loop, Result result) noexcept {
     if (result.has_buffer()) {
         Completion& last = send_[(next_ + sends - 1) % sends];
-        next_ =
-            last.idle() ? 0 : next_; // the same one as long as one is enough: it is in the cache
+        // The same one as long as one is enough: it is in the cache.
+        next_ = last.idle() ? 0 : next_;
         Completion& send = send_[next_++ % sends];
         const Operation answer = op::send_all(fd_, server_->pool(), result);
         if (!send.idle()) {
