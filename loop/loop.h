@@ -357,27 +357,28 @@ class Loop {
     bool draining_ = false;
     bool goes_on_ = false;   // the run, with whatever is ready
     bool owes_wake_ = false; // to another loop, with the next wait
-    i32 owner_tid_ = 0;
-    i32 wake_fd_and_1_ = 0; // 0: there is none
     Statistics statistics_;
     LoopOptions options_ = {.entries = 0, .workers_max = 0};
     Completion* untold_[untold_max] = {};
     FdSlot unattached_;
-    CompletionList notifications_; // in State::notification
-    CompletionList closings_;      // in State::closing
     BufferPool* pools_ = nullptr;
 
-    // Shared with other threads, and in one cache line: each that changes hands costs both sides.
+    // What other threads read and write, in a cache line that holds nothing else they would take
+    // from this loop: each that changes hands costs both sides.
     alignas(64) u32 sleeping_ = 0; // whether a write to the eventfd is needed
     u32 brought_ = 0;              // whether there may be something in one of the four queues
     RemoteQueue<Completion> posted_;
     RemoteQueue<Completion> worker_results_;
     RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
     RemoteQueue<Async> notified_;
+    CompletionList notifications_; // in State::notification: where those go next
+    i32 owner_tid_ = 0;
+    i32 wake_fd_and_1_ = 0; // 0: there is none
 
     alignas(64) u8 engine_room_[engine_room_bytes] = {};
 
-    // Large, and mostly not touched.
+    // Large, or mostly not touched.
+    CompletionList closings_; // in State::closing
     Deadlines deadlines_;
     CompletionList chained_[chain_buckets];
     WorkerPool workers_;
