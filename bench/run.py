@@ -8,6 +8,7 @@ that may be busy: read their ratios.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -64,6 +65,18 @@ def tell_failure(plan, reason):
         own_failures.append(reason)
 
 
+@contextlib.contextmanager
+def processors(case):
+    """Of what is run meanwhile."""
+    allowed = os.sched_getaffinity(0)
+    if case.pinned:
+        os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def run_in_turn(case, plans, rounds):
     """The plans that could be run. Where one of them could not, its set of parameters is left out."""
     left_out = []
@@ -117,7 +130,8 @@ def rows_beside(case, plans, options):
 def measure(case, group, subjects, options):
     """Rows of the sets of parameters of a group."""
     plans = [plan for parameters in group for plan in plans_for(case, parameters, subjects, options)]
-    plans = run_in_turn(case, plans, min(options.rounds, case.rounds_max or options.rounds))
+    with processors(case):
+        plans = run_in_turn(case, plans, min(options.rounds, case.rounds_max or options.rounds))
     rows = []
     for parameters in group:
         beside = list(rows_beside(case, [plan for plan in plans if plan.parameters == parameters], options))

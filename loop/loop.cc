@@ -174,16 +174,23 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
     default:
         break;
     }
-    if (deadline_ns != Operation::no_deadline) {
-        completion.set(Completion::timed);
-        if (!deadline_is_relative) {
-            deadlines_.insert(completion.deadline, deadline_ns);
-        } else if (running_) {
-            deadlines_.insert_undated(completion.deadline, deadline_ns); // as start_timer() says
-        } else {
-            deadlines_.insert(completion.deadline, saturating_add(update_now(), deadline_ns));
-        }
+    if (deadline_ns == Operation::no_deadline) {
+        start_outside(completion);
+    } else {
+        start_timed(completion, deadline_ns, deadline_is_relative);
     }
+}
+
+/// Apart from start(), for the same reason as arm_dated().
+[[gnu::noinline]] void Loop::start_timed(Completion& completion, u64 deadline_ns,
+                                         bool deadline_is_relative) noexcept {
+    completion.set(Completion::timed);
+    arm(completion.deadline, deadline_ns, !deadline_is_relative);
+    start_outside(completion);
+}
+
+/// What is not up to the loop alone.
+inline void Loop::start_outside(Completion& completion) noexcept {
     if (completion.kind == Kind::notification) {
         detail::remote_calls.start_notification(*this,
                                                 completion); // op::notification is there, too
@@ -195,16 +202,23 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
 /// A cached time would let a timer end early, since it is as old as the round; so one that is given
 /// as a duration gets its date when the callbacks of this round have run, from one look at the
 /// clock for all of them.
+inline void Loop::arm(DeadlineNode& node, u64 time_ns, bool absolute) noexcept {
+    if (running_ && !absolute) [[likely]] {
+        deadlines_.insert_undated(node, time_ns);
+    } else {
+        arm_dated(node, time_ns, absolute);
+    }
+}
+
+/// Apart from arm(), which else would save the registers that only this needs.
+[[gnu::noinline]] void Loop::arm_dated(DeadlineNode& node, u64 time_ns, bool absolute) noexcept {
+    deadlines_.insert(node, absolute ? time_ns : saturating_add(update_now(), time_ns));
+}
+
 void Loop::start_timer(Completion& completion) noexcept {
     const arguments::Timer& timer = completion.arguments.timer;
     completion.state = State::timing;
-    if (timer.absolute) {
-        deadlines_.insert(completion.deadline, timer.time_ns);
-    } else if (running_) {
-        deadlines_.insert_undated(completion.deadline, timer.time_ns);
-    } else {
-        deadlines_.insert(completion.deadline, saturating_add(update_now(), timer.time_ns));
-    }
+    arm(completion.deadline, timer.time_ns, timer.absolute != 0);
 }
 
 void Loop::start_on_engine(Completion& completion) noexcept {

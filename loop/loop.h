@@ -258,6 +258,10 @@ class Loop {
     void check_owner() noexcept;
     static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept;
     void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
+    void start_timed(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
+    void start_outside(Completion& completion) noexcept;
+    void arm(DeadlineNode& node, u64 time_ns, bool absolute) noexcept;
+    void arm_dated(DeadlineNode& node, u64 time_ns, bool absolute) noexcept;
     void start_timer(Completion& completion) noexcept;
     void start_on_engine(Completion& completion) noexcept;
     void restart_timer(Completion& completion) noexcept;

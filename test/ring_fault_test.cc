@@ -167,6 +167,29 @@ TEST(fault_full_completion_queue_is_visited_once) {
     CHECK_EQ(ring->cq_ready(), 0u);
 }
 
+TEST(fault_visits_go_round_the_end_of_the_queue) {
+    for (u32 start = 0; start < 4; ++start) {
+        for (u32 count = 1; count <= 4; ++count) {
+            FakeOptions options;
+            options.cq_start = start;
+            FakeKernel kernel(options);
+            FakeRing ring(4, 0, 4);
+            u64 next = 0;
+            for (u32 round = 0; round < 6; ++round) { // from wherever the last round ended
+                queue(*ring, next, count);
+                CHECK_OK(ring->submit());
+                CHECK_EQ(ring->for_each([&next](const Cqe& cqe) noexcept {
+                    CHECK_EQ(cqe.user_data, next);
+                    ++next;
+                }),
+                         count);
+                CHECK_EQ(next, u64{round + 1} * count);
+                CHECK_EQ(ring->cq_ready(), 0u);
+            }
+        }
+    }
+}
+
 TEST(fault_copy_straddles_the_wrap) {
     FakeOptions options;
     options.cq_start = 3; // of 4 slots

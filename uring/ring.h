@@ -366,7 +366,7 @@ class Ring : public RingOperations<Ring> {
         const u32* shared_tail = nullptr;
         const Cqe* next = nullptr;  // where the head is
         const Cqe* entry = nullptr; // as above
-        const Cqe* wrap = nullptr;  // behind the last slot
+        const Cqe* wrap = nullptr;  // behind the last slot; null: not plain_completions_
         u32 mask = 0;               // of slots
         u32 big_flag = 0;           // in a mixed queue: what marks a completion of two slots
     };
@@ -419,6 +419,9 @@ class Ring : public RingOperations<Ring> {
         return plain_completions_ ? (slots != 0 ? cq_.next : nullptr)
                                   : uncommon_->next(*this, slots);
     }
+    /// for_each, where completions have fillers between them or are not of 16 bytes.
+    template <class Visitor>
+    [[gnu::always_inline]] u32 for_each_in(u32 slots, Visitor&& visit) noexcept;
     u32 fetch_completions() noexcept;
     void look_at_sq_head() noexcept;
 
@@ -473,29 +476,44 @@ inline u32 Ring::for_each(Visitor&& visit) noexcept {
         }
         tail = *cq_.shared_head + count;
     }
-    if (!plain_completions_) [[unlikely]] {
-        u32 visited = 0;
-        u32 slots = count;
-        for (const Cqe* cqe = next_of(slots); cqe != nullptr; cqe = next_of(slots)) {
-            visit(*cqe);
-            ++visited;
-            slots -= slots_of(*cqe);
-            seen(cqe);
-        }
-        return visited;
-    }
-    // A pointer, because an index would be masked and scaled for every completion.
+    // Pointers, because an index would be masked and scaled for every completion; and up to the
+    // queue's end without a look for it at each.
     const Cqe* at = cq_.next;
-    u32 left = count;
-    do {
-        visit(*at);
-        if (++at == cq_.wrap) {
-            at = cq_.entry;
+    const Cqe* stop = at + count;
+    if (stop > cq_.wrap) [[unlikely]] {
+        if (cq_.wrap == nullptr) {
+            return for_each_in(count, visit);
         }
-    } while (--left != 0);
+        stop = cq_.wrap;
+    }
+    for (;;) {
+        do {
+            visit(*at);
+        } while (++at != stop);
+        if (at != cq_.wrap) [[likely]] {
+            break;
+        }
+        at = cq_.entry;
+        stop = at + (tail & cq_.mask);
+        if (at == stop) {
+            break;
+        }
+    }
     cq_.next = at;
     store_release(cq_.shared_head, tail);
     return count;
+}
+
+template <class Visitor>
+inline u32 Ring::for_each_in(u32 slots, Visitor&& visit) noexcept {
+    u32 visited = 0;
+    for (const Cqe* cqe = next_of(slots); cqe != nullptr; cqe = next_of(slots)) {
+        visit(*cqe);
+        ++visited;
+        slots -= slots_of(*cqe);
+        seen(cqe);
+    }
+    return visited;
 }
 
 template <class Visitor>

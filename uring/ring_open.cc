@@ -153,7 +153,7 @@ struct RingMapper {
         ring.cq_shared_flags_ = word(cq, params.cq_off.flags);
         c.mask = params.cq_entries - 1;
         c.next = c.entry + ((*c.shared_head & c.mask) << ring.cqe_shift_);
-        c.wrap = c.entry + params.cq_entries;
+        c.wrap = ring.plain_completions_ ? c.entry + params.cq_entries : nullptr;
     }
 
     static void unmap(const Ring::Mapping& mapping) noexcept {
