@@ -60,8 +60,8 @@ struct Engine {
     bool (*register_memory)(Loop& loop, void* memory, usize bytes) noexcept = nullptr;
     void (*unregister_memory)(Loop& loop, void* memory) noexcept = nullptr;
 
-    /// Wakes `target`, which has such an engine too and sleeps in another thread, with the next
-    /// Engine::wait of `loop`. False: it cannot. nullptr: it never can.
+    /// Wakes `target`, which has a ring and sleeps in another thread, with the next Engine::wait of
+    /// `loop`. False: it cannot. nullptr: it never can.
     bool (*wake_other)(Loop& loop, Loop& target) noexcept = nullptr;
 
     /// Fetches what was announced with Loop::deliver_later, when its callback's turn has come: so

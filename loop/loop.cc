@@ -99,7 +99,7 @@ void Loop::close() noexcept {
     }
     engine_ = nullptr;
     engine_state_ = nullptr;
-    wake_fd_and_1_ = 0;
+    wake_fd_and_1_ = ring_fd_and_1_ = 0;
     fds_ = {};
     owner_tid_ = 0;
     stopped_ = false;

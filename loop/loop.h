@@ -233,6 +233,10 @@ class Loop {
     [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_and_1_ - 1; }
     /// Wakes it, whatever it does; from any thread.
     void write_wake() noexcept;
+    /// The ring that those of other loops may send a message to instead; -1: none. Kept here, since
+    /// each cache line that the other thread has to fetch is a good part of what a wake costs.
+    [[nodiscard]] i32 ring_fd() const noexcept { return ring_fd_and_1_ - 1; }
+    void set_ring_fd(i32 fd) noexcept { ring_fd_and_1_ = fd + 1; }
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
     [[nodiscard]] bool is_draining() const noexcept { return draining_; }
 
@@ -361,6 +365,7 @@ class Loop {
     bool draining_ = false;
     bool goes_on_ = false;   // the run, with whatever is ready
     bool owes_wake_ = false; // to another loop, with the next wait
+    i32 owner_tid_ = 0;
     Statistics statistics_;
     LoopOptions options_ = {.entries = 0, .workers_max = 0};
     Completion* untold_[untold_max] = {};
@@ -376,8 +381,8 @@ class Loop {
     RemoteQueue<Completion> worker_ends_; // the same, of those that met the end of a file
     RemoteQueue<Async> notified_;
     CompletionList notifications_; // in State::notification: where those go next
-    i32 owner_tid_ = 0;
-    i32 wake_fd_and_1_ = 0; // 0: there is none
+    i32 wake_fd_and_1_ = 0;        // 0: there is none
+    i32 ring_fd_and_1_ = 0;        // 0: nor a ring
 
     alignas(64) u8 engine_room_[engine_room_bytes] = {};
 

@@ -23,8 +23,8 @@ void Loop::wake_with(Loop& from) noexcept {
         return;
     }
     const bool can =
-        from.running_ && &from != this && from.engine_ == engine_ && engine_->wake_other != nullptr;
-    if (can && engine_->wake_other(from, *this)) {
+        ring_fd() >= 0 && from.running_ && &from != this && from.engine_->wake_other != nullptr;
+    if (can && from.engine_->wake_other(from, *this)) {
         from.owes_wake_ = true;
     } else {
         write_wake();

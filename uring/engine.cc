@@ -336,6 +336,7 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
         uring_engine::open_files(loop, state);
     }
     loop.attach(uring_engine::table, &state);
+    loop.set_ring_fd(state.ring.fd());
     return 0;
 }
 

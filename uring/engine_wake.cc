@@ -19,8 +19,7 @@ bool wake_other(Loop& loop, Loop& target) noexcept {
     if (sqe == nullptr) {
         return false;
     }
-    // What it is has been settled when it was opened, so that any thread may look.
-    prep::msg_ring(*sqe, state_of(target).ring.fd(), {.user_data = message_tag});
+    prep::msg_ring(*sqe, target.ring_fd(), {.user_data = message_tag});
     prep::skip_success(*sqe);
     sqe->user_data = address_of(&target) | message_bits;
     return true;
