@@ -138,13 +138,26 @@ void Loop::submit(Completion& completion, const Operation& operation, Handler ha
     start(completion, operation.deadline_ns, operation.deadline_is_relative);
 }
 
+/// Word by word, as they have just been written: a load of two words at once would have to wait
+/// until both stores have left the store buffer.
+inline void copy(arguments::Any& to, const arguments::Any& from) noexcept {
+    using Word [[gnu::may_alias]] = usize;
+    const Word* const source = reinterpret_cast<const Word*>(&from);
+    Word* const destination = reinterpret_cast<Word*>(&to);
+    for (u32 i = 0; i < sizeof(from) / sizeof(Word); ++i) {
+        Word word = source[i];
+        asm("" : "+r"(word)); // else the compiler joins two of them
+        destination[i] = word;
+    }
+}
+
 void Loop::fill(Completion& completion, const Operation& operation, Handler handler) noexcept {
     OXBOW_CHECK(completion.idle(), "a completion was submitted that is still in use");
     completion.callback = handler.callback;
     completion.user = handler.user;
     completion.kind = operation.kind;
     completion.fd = operation.fd;
-    completion.arguments = operation.arguments;
+    copy(completion.arguments, operation.arguments);
 }
 
 void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept {
