@@ -162,15 +162,16 @@ inline u32 Loop::run_ready() noexcept {
     // What callbacks add comes in the next round, so that I/O is never starved.
     batch_ = ready_.take_all();
     u32 callbacks = 0;
+    const u32 callbacks_max = options_.batch_max == 0 ? ~0u : options_.batch_max;
+    // Until so many have run, a further round needs no look at the kernel.
+    const u32 callbacks_in_a_row = goes_on_ ? callbacks_to_look_ : 0;
     const bool fetches = is_crowded();
-    while (!stopped_ && (options_.batch_max == 0 || callbacks < options_.batch_max)) {
+    while (!stopped_ && callbacks < callbacks_max) {
         Completion* const completion = batch_.pop();
         if (completion == nullptr) {
-            if (ready_.empty() || !goes_on_ || callbacks >= callbacks_to_look_ ||
-                has_remote_work()) {
+            if (ready_.empty() || callbacks >= callbacks_in_a_row || has_remote_work()) {
                 return callbacks;
             }
-            // A further round, which needs no look at the kernel.
             ++statistics_.rounds;
             now_ns_ = 0;
             batch_ = ready_.take_all();
