@@ -233,8 +233,8 @@ class Loop {
     [[nodiscard]] i32 wake_fd() const noexcept { return wake_fd_and_1_ - 1; }
     /// Wakes it, whatever it does; from any thread.
     void write_wake() noexcept;
-    /// The ring that those of other loops may send a message to instead; -1: none. Kept here, since
-    /// each cache line that the other thread has to fetch is a good part of what a wake costs.
+    /// The ring that those of other loops may send a message to instead; -1: none. Kept here,
+    /// beside what they have to look at anyway, so that they take no cache line of the engine's.
     [[nodiscard]] i32 ring_fd() const noexcept { return ring_fd_and_1_ - 1; }
     void set_ring_fd(i32 fd) noexcept { ring_fd_and_1_ = fd + 1; }
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
