@@ -119,7 +119,7 @@ CASES = [
                    "without": ["none", "submit_all", "taskrun_flag", "no_sqarray", "defer_taskrun", "defer_for_coop",
                                "single_issuer", "registered_ring", "multishot", "buffer_ring", "skip_success",
                                "one_call", "ring_send"]},
-         count=10000, base={"without": "none"}, also=("chosen",)),
+         count=10000, base={"without": "none"}, also=("chosen",), pinned=True),  # the echo server pins itself
     Case("wake", {"work": ["round-trip", "flood"], "cpus": [1, 2]}, count=8000,
          absent=(("raw-uring", {"work": "flood"}),)),
     Case("files", {"cached": [1]}, count=200000, tools=("prepare",), variants=FILES_VARIANTS, file_bytes=FILE_BYTES,

@@ -27,6 +27,19 @@ constexpr uptr memory_alignment = 64; // a cache line
     return control_bytes <= room && head_bytes + name_bytes + control_bytes <= room;
 }
 
+/// Word by word, as they have just been written: a load of two words at once would have to wait
+/// until both stores have left the store buffer.
+void copy(arguments::Any& to, const arguments::Any& from) noexcept {
+    using Word [[gnu::may_alias]] = usize;
+    const Word* const source = reinterpret_cast<const Word*>(&from);
+    Word* const destination = reinterpret_cast<Word*>(&to);
+    for (u32 i = 0; i < sizeof(from) / sizeof(Word); ++i) {
+        Word word = source[i];
+        asm("" : "+r"(word)); // else the compiler joins two of them
+        destination[i] = word;
+    }
+}
+
 [[nodiscard]] u32 fds_of_process() noexcept {
     abi::Rlimit limit = {};
     if (kernel::prlimit(0, abi::resource::open_files, nullptr, &limit) != 0 ||
@@ -138,19 +151,6 @@ void Loop::submit(Completion& completion, const Operation& operation, Handler ha
     start(completion, operation.deadline_ns, operation.deadline_is_relative);
 }
 
-/// Word by word, as they have just been written: a load of two words at once would have to wait
-/// until both stores have left the store buffer.
-inline void copy(arguments::Any& to, const arguments::Any& from) noexcept {
-    using Word [[gnu::may_alias]] = usize;
-    const Word* const source = reinterpret_cast<const Word*>(&from);
-    Word* const destination = reinterpret_cast<Word*>(&to);
-    for (u32 i = 0; i < sizeof(from) / sizeof(Word); ++i) {
-        Word word = source[i];
-        asm("" : "+r"(word)); // else the compiler joins two of them
-        destination[i] = word;
-    }
-}
-
 void Loop::fill(Completion& completion, const Operation& operation, Handler handler) noexcept {
     OXBOW_CHECK(completion.idle(), "a completion was submitted that is still in use");
     completion.callback = handler.callback;
@@ -205,8 +205,8 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
 /// What is not up to the loop alone.
 inline void Loop::start_outside(Completion& completion) noexcept {
     if (completion.kind == Kind::notification) {
-        detail::remote_calls.start_notification(*this,
-                                                completion); // op::notification is there, too
+        // The table is linked, since op::notification is.
+        detail::remote_calls.start_notification(*this, completion);
     } else {
         start_on_engine(completion);
     }
