@@ -347,7 +347,7 @@ void Poller::try_again(FdSlot& slot, i32 fd, const Completion& operation) noexce
         return;
     }
     const bool is_slow = operation.kind == Kind::connect && is_blocking(operation.fd);
-    const u64 at_ns = loop_->update_now() + (is_slow ? blind_connect_ns : blind_ns);
+    const u64 at_ns = loop_->read_clock_ns() + (is_slow ? blind_connect_ns : blind_ns);
     if (at_ns < blind_at_ns_) {
         blind_at_ns_ = at_ns;
     }

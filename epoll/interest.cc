@@ -172,7 +172,7 @@ void Poller::ask_after_doubtful(u32 most) noexcept {
 void Poller::settle() noexcept {
     u32 at = first_listed_;
     first_listed_ = 0;
-    blind_are_due_ = blind_at_ns_ != ~u64{0} && loop_->now_ns() >= blind_at_ns_;
+    blind_are_due_ = blind_at_ns_ != ~u64{0} && loop_->clock_ns() >= blind_at_ns_;
     if (blind_are_due_) {
         blind_at_ns_ = ~u64{0};
     }

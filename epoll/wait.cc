@@ -120,7 +120,7 @@ i32 Poller::ask_kernel(u64 deadline_ns) noexcept {
     if (deadline_ns != 0) {
         ++loop_->counters().waits;
         if (deadline_ns != ~u64{0}) {
-            const u64 now_ns = loop_->update_now(); // what is cached is as old as the round
+            const u64 now_ns = loop_->read_clock_ns(); // what is cached is as old as the round
             left = timespec_of(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
         }
     }

@@ -4,8 +4,8 @@
 // A request never ends its target's life by itself: the target always ends through its own
 // callback. Wherever a completion waits in the loop it can be taken out at once; what the engine or
 // a worker has, they are asked for.
-#include "../syscall/time.h"
 #include "loop.h"
+#include "needs.h"
 
 namespace oxbow {
 
@@ -188,19 +188,7 @@ u32 Loop::cancel_everything() noexcept {
             found += cancel_slot(fds_.slots[fd]);
         }
     }
-    // What is left among the deadlines are timers, and deadlines of what has just been asked to
-    // end.
-    if (deadlines_.has_undated()) {
-        deadlines_.date(0);
-    }
-    (void)deadlines_.expire(~u64{0}, [this, &found](DeadlineNode& node) noexcept {
-        Completion& completion = completion_of(node);
-        if (completion.state == State::timing) {
-            finish(completion, -Errno::ecanceled);
-            ++found;
-        }
-    });
-    return found;
+    return found + (deadlines_.empty() ? 0 : detail::timing_calls.cancel_timers(*this));
 }
 
 u32 Loop::drain(u64 deadline_ns) noexcept {
@@ -212,7 +200,7 @@ u32 Loop::drain(u64 deadline_ns) noexcept {
     while (active_ != 0 || has_remote_work()) {
         stopped_ = false;
         (void)cancel_everything();
-        if (round(deadline_ns) < 0 || (deadline_ns != ~u64{0} && update_now() >= deadline_ns)) {
+        if (round(deadline_ns) < 0 || (deadline_ns != ~u64{0} && read_clock_ns() >= deadline_ns)) {
             break;
         }
     }

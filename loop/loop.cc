@@ -4,8 +4,8 @@
 #include "../syscall/call_file.h"
 #include "../syscall/call_memory.h"
 #include "../syscall/call_process.h"
+#include "../syscall/call_time.h"
 #include "../syscall/time.h"
-#include "../syscall/vdso.h"
 #include "needs.h"
 #include "perform.h"
 
@@ -47,6 +47,10 @@ void copy(arguments::Any& to, const arguments::Any& from) noexcept {
         return fds_limit;
     }
     return static_cast<u32>(limit.maximum);
+}
+
+[[nodiscard]] bool has_timing() noexcept {
+    return &detail::timing_calls != nullptr;
 }
 
 } // namespace
@@ -118,8 +122,14 @@ void Loop::close() noexcept {
     stopped_ = false;
 }
 
-u64 Loop::update_now() noexcept {
-    return now_ns_ = monotonic_ns();
+/// Where nothing of the program has to do with time, only what is rare asks for it here.
+u64 Loop::read_clock_ns() noexcept {
+    if (&detail::clock_call != nullptr) [[likely]] {
+        return now_ns_ = detail::clock_call();
+    }
+    abi::Timespec now = {};
+    (void)kernel::clock_gettime(abi::clock::monotonic, &now); // cannot fail: it is always there
+    return now_ns_ = nanoseconds_of(now);
 }
 
 void Loop::check_owner() noexcept {
@@ -187,19 +197,23 @@ void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relat
     default:
         break;
     }
-    if (deadline_ns == Operation::no_deadline) {
-        start_outside(completion);
-    } else {
-        start_timed(completion, deadline_ns, deadline_is_relative);
+    if (deadline_ns != Operation::no_deadline) {
+        if (!has_timing()) {
+            finish(completion, -Errno::eopnotsupp);
+            return;
+        }
+        completion.set(Completion::timed);
+        detail::timing_calls.arm(*this, completion, deadline_ns, !deadline_is_relative);
     }
+    start_outside(completion);
 }
 
-/// Apart from start(), for the same reason as arm_dated().
-[[gnu::noinline]] void Loop::start_timed(Completion& completion, u64 deadline_ns,
-                                         bool deadline_is_relative) noexcept {
-    completion.set(Completion::timed);
-    arm(completion.deadline, deadline_ns, !deadline_is_relative);
-    start_outside(completion);
+inline void Loop::start_timer(Completion& completion) noexcept {
+    if (has_timing()) [[likely]] {
+        detail::timing_calls.start_timer(*this, completion);
+    } else {
+        finish(completion, -Errno::eopnotsupp);
+    }
 }
 
 /// What is not up to the loop alone.
@@ -210,28 +224,6 @@ inline void Loop::start_outside(Completion& completion) noexcept {
     } else {
         start_on_engine(completion);
     }
-}
-
-/// A cached time would let a timer end early, since it is as old as the round; so one that is given
-/// as a duration gets its date when the callbacks of this round have run, from one look at the
-/// clock for all of them.
-inline void Loop::arm(DeadlineNode& node, u64 time_ns, bool absolute) noexcept {
-    if (running_ && !absolute) [[likely]] {
-        deadlines_.insert_undated(node, time_ns);
-    } else {
-        arm_dated(node, time_ns, absolute);
-    }
-}
-
-/// Apart from arm(), which else would save the registers that only this needs.
-[[gnu::noinline]] void Loop::arm_dated(DeadlineNode& node, u64 time_ns, bool absolute) noexcept {
-    deadlines_.insert(node, absolute ? time_ns : saturating_add(update_now(), time_ns));
-}
-
-void Loop::start_timer(Completion& completion) noexcept {
-    const arguments::Timer& timer = completion.arguments.timer;
-    completion.state = State::timing;
-    arm(completion.deadline, timer.time_ns, timer.absolute != 0);
 }
 
 void Loop::start_on_engine(Completion& completion) noexcept {
@@ -261,104 +253,13 @@ void Loop::start_on_engine(Completion& completion) noexcept {
 /// The same operation once more, as its callback has asked.
 void Loop::rearm(Completion& completion) noexcept {
     OXBOW_CHECK(completion.idle(), "a callback rearmed a completion that it had submitted again");
+    if (completion.kind == Kind::timer && has_timing()) {
+        detail::timing_calls.rearm_timer(*this, completion);
+        return;
+    }
     const u64 deadline_ns = completion.has(Completion::timed) ? completion.deadline.deadline_ns
                                                               : Operation::no_deadline;
-    if (completion.kind != Kind::timer || completion.arguments.timer.absolute) {
-        start(completion, deadline_ns, false);
-        return;
-    }
-    ++active_;
-    ++statistics_.submitted;
-    completion.bits = 0;
-    completion.value = 0;
-    if (draining_) {
-        finish(completion, -Errno::ecanceled);
-    } else if (completion.deadline.deadline_ns == completion.arguments.timer.time_ns) {
-        start_timer(completion); // cancelled before it had got a date
-    } else {
-        start_next_period(completion, completion.arguments.timer.time_ns);
-    }
-}
-
-void Loop::reset_timer(Completion& timer, u64 duration_ns) noexcept {
-    OXBOW_CHECK(timer.kind == Kind::timer, "Loop::reset_timer of something else");
-    check_owner();
-    timer.arguments.timer.time_ns = duration_ns;
-    timer.arguments.timer.absolute = false;
-    if (timer.idle()) {
-        start(timer, Operation::no_deadline, false);
-        return;
-    }
-    if (timer.state == State::timing && running_) {
-        timer.value = 0;
-        deadlines_.reset_undated(timer.deadline, duration_ns);
-        return;
-    }
-    const u64 deadline_ns = saturating_add(update_now(), duration_ns);
-    if (timer.state == State::timing) {
-        timer.value = 0;
-        deadlines_.reset(timer.deadline, deadline_ns);
-        return;
-    }
-    // It is in the ready queue or in its callback: whoever comes to it next sees the mark.
-    timer.deadline.deadline_ns = deadline_ns;
-    timer.set(was_reset);
-}
-
-bool Loop::stop_timer(Completion& timer) noexcept {
-    OXBOW_CHECK(timer.kind == Kind::timer || timer.idle(), "Loop::stop_timer of something else");
-    check_owner();
-    if (timer.state != State::timing) {
-        const bool ends = timer.state == State::ready || timer.state == State::ready_more ||
-                          timer.state == State::resuming;
-        if (ends && was_set_anew(timer)) {
-            timer.set(Completion::cancelled); // else it would go on from there
-        }
-        return false;
-    }
-    deadlines_.remove(timer.deadline);
-    end_activation(timer);
-    if (timer.has(Completion::has_successors)) {
-        start_successors(timer, false);
-    }
-    return true;
-}
-
-/// At the time that Loop::reset_timer has set.
-void Loop::restart_timer(Completion& completion) noexcept {
-    completion.clear(was_reset);
-    completion.value = 0;
-    completion.state = State::timing;
-    deadlines_.insert(completion.deadline, completion.deadline.deadline_ns);
-}
-
-/// Lets a timer end again `period_ns` after it was due; `value` keeps how many periods will have
-/// passed by then, the missed ones included.
-void Loop::start_next_period(Completion& completion, u64 period_ns) noexcept {
-    u64 next_ns = saturating_add(completion.deadline.deadline_ns, period_ns);
-    u32 periods = 1;
-    const u64 now = now_ns();
-    if (next_ns <= now && period_ns != 0) {
-        // Doubling steps instead of a division, which 32-bit machines do not have.
-        u64 step_ns = period_ns;
-        u32 step = 1;
-        while (step < (1u << 30) && saturating_add(next_ns, 2 * step_ns) <= now &&
-               2 * step_ns > step_ns) {
-            step_ns *= 2;
-            step *= 2;
-        }
-        for (; step != 0; step >>= 1, step_ns >>= 1) {
-            while (next_ns + step_ns <= now) {
-                next_ns += step_ns;
-                periods += step;
-            }
-        }
-        next_ns += period_ns;
-        ++periods;
-    }
-    completion.value = static_cast<i32>(periods & 0x7fffffffu);
-    completion.state = State::timing;
-    deadlines_.insert(completion.deadline, next_ns);
+    start(completion, deadline_ns, false);
 }
 
 // ---- Ending
@@ -374,10 +275,7 @@ void Loop::make_ready(Completion& completion, State state, i32 value, u32 flags)
 void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
     OXBOW_CHECK(completion.state != State::ready, "an operation was finished twice");
     if (completion.deadline.armed()) {
-        if (completion.has(Completion::timed) && deadlines_.has_undated()) {
-            deadlines_.date(update_now()); // a rearm wants to know when it would have been over
-        }
-        deadlines_.remove(completion.deadline);
+        detail::timing_calls.disarm(*this, completion);
     }
     if (completion.has(Completion::expired | Completion::cancelled)) [[unlikely]] {
         if (value == -Errno::ecanceled && completion.has(Completion::expired)) {

@@ -6,9 +6,10 @@
 // others. It has no destructor and must be closed by hand, so that it may live in static storage of
 // a program without a C library.
 //
-// Where things are: loop.cc submits and finishes, run.cc has the rounds, cancel.cc ends what is in
-// flight, registered.cc tells the kernel of descriptors and memory, chain.cc has what starts after
-// something else, jobs.cc what other threads are given to do, remote.cc what they hand in.
+// Where things are: loop.cc submits and finishes, run.cc has the rounds, timing.cc has the timers,
+// cancel.cc ends what is in flight, registered.cc tells the kernel of descriptors and memory,
+// chain.cc has what starts after something else, jobs.cc what other threads are given to do,
+// remote.cc what they hand in.
 #pragma once
 
 #include "async.h"
@@ -138,15 +139,27 @@ class Loop {
         return engine_ != nullptr ? engine_->name : "none";
     }
     /// CLOCK_MONOTONIC, read at most once per round, and anew where no run is under way.
+    template <class Caller = void>
     [[nodiscard]] u64 now_ns() noexcept {
-        return running_ && now_ns_ != 0 ? now_ns_ : update_now();
+        detail::need_clock<Caller>();
+        return clock_ns();
     }
     /// Reads the clock anew.
-    u64 update_now() noexcept;
+    template <class Caller = void>
+    u64 update_now() noexcept {
+        detail::need_clock<Caller>();
+        return read_clock_ns();
+    }
     [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }
     [[nodiscard]] const LoopOptions& options() const noexcept { return options_; }
 
     // ---- For engines and their openers ---------------------------------------------------------
+
+    /// now_ns() and update_now(), of which no program has more than it needs (needs.h).
+    [[nodiscard]] u64 clock_ns() noexcept {
+        return running_ && now_ns_ != 0 ? now_ns_ : read_clock_ns();
+    }
+    u64 read_clock_ns() noexcept;
 
     /// Makes everything but the engine. 0, or a negative errno with nothing left behind.
     [[nodiscard]] i32 prepare(const LoopOptions& options) noexcept;
@@ -262,14 +275,9 @@ class Loop {
     void check_owner() noexcept;
     static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept;
     void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
-    void start_timed(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
     void start_outside(Completion& completion) noexcept;
-    void arm(DeadlineNode& node, u64 time_ns, bool absolute) noexcept;
-    void arm_dated(DeadlineNode& node, u64 time_ns, bool absolute) noexcept;
     void start_timer(Completion& completion) noexcept;
     void start_on_engine(Completion& completion) noexcept;
-    void restart_timer(Completion& completion) noexcept;
-    void start_next_period(Completion& completion, u64 period_ns) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
     void rearm(Completion& completion) noexcept;
 
@@ -302,11 +310,8 @@ class Loop {
     Action call(Completion& completion, Result result) noexcept;
     Action call_and_time(Completion& completion, Result result) noexcept;
     void resume(Completion& completion) noexcept;
-    void expire_deadlines() noexcept;
-    [[nodiscard]] static Completion& completion_of(DeadlineNode& node) noexcept {
-        return *reinterpret_cast<Completion*>(reinterpret_cast<u8*>(&node) -
-                                              __builtin_offsetof(Completion, deadline));
-    }
+
+    friend struct detail::Timing; // timing.cc
 
     // cancel.cc
     static constexpr i32 any_fd = -1;

@@ -20,6 +20,8 @@ struct Completion;
 
 namespace detail {
 
+extern const char timing_part;      ///< timing.cc
+extern const char clock_part;       ///< clock.cc
 extern const char worker_pool_part; ///< worker_pool.cc
 extern const char wait_thread_part; ///< wait_thread.cc
 extern const char transfers_part;   ///< perform_transfer.cc
@@ -40,6 +42,17 @@ struct Need {
 };
 
 // `Caller` is the parameter of the template that calls, so that nothing comes of it before a call.
+/// The clock of the vDSO. Without it a look at the clock is a system call.
+template <class Caller>
+void need_clock() noexcept {
+    (void)&Need<&clock_part, Caller>::reference;
+}
+/// Timers, and deadlines of operations.
+template <class Caller>
+void need_timing() noexcept {
+    (void)&Need<&timing_part, Caller>::reference;
+    need_clock<Caller>();
+}
 template <class Caller>
 void need_workers() noexcept {
     (void)&Need<&worker_pool_part, Caller>::reference;
@@ -75,6 +88,25 @@ void need_wait_thread() noexcept {
     (void)&Need<&wait_thread_part, Caller>::reference;
     need_processes<Caller>();
 }
+
+/// abi::clock::monotonic in nanoseconds.
+[[gnu::weak]] extern u64 (*const clock_call)() noexcept;
+
+/// What the loop calls of timing.cc. Where the deadlines are not empty, it is there.
+struct Timing; // makes it
+struct TimingCalls {
+    void (*start_timer)(Loop& loop, Completion& timer) noexcept;
+    void (*rearm_timer)(Loop& loop, Completion& timer) noexcept;
+    void (*restart_timer)(Loop& loop, Completion& timer) noexcept;
+    void (*resume_timer)(Loop& loop, Completion& timer) noexcept;
+    u32 (*cancel_timers)(Loop& loop) noexcept;
+    void (*arm)(Loop& loop, Completion& completion, u64 time_ns, bool is_absolute) noexcept;
+    void (*disarm)(Loop& loop, Completion& completion) noexcept;
+    void (*date)(Loop& loop) noexcept;
+    void (*expire)(Loop& loop) noexcept;
+    u64 (*next_deadline_ns)(const Loop& loop) noexcept;
+};
+[[gnu::weak]] extern const TimingCalls timing_calls;
 
 /// What the loop calls of WorkerPool and of WaitThread.
 template <class Pool>

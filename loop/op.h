@@ -33,6 +33,7 @@ namespace detail {
 using ::oxbow::detail::need_messages;
 using ::oxbow::detail::need_paths;
 using ::oxbow::detail::need_processes;
+using ::oxbow::detail::need_timing;
 using ::oxbow::detail::need_transfers;
 using ::oxbow::detail::need_wait_thread;
 
@@ -62,14 +63,18 @@ using ::oxbow::detail::need_wait_thread;
 /// look at the clock then serves them all; who needs it to the point uses timer_at. A rearm lets it
 /// end again `duration_ns` after it was due; what was missed meanwhile is counted and not caught up
 /// on.
+template <class Caller = void>
 [[nodiscard]] inline Operation timer(u64 duration_ns) noexcept {
+    detail::need_timing<Caller>();
     Operation operation = detail::make(Kind::timer, -1);
     operation.arguments.timer = {duration_ns, 0, false};
     return operation;
 }
 
 /// As `timer`, at a point of CLOCK_MONOTONIC: Loop::now_ns. A rearm ends in the next round.
+template <class Caller = void>
 [[nodiscard]] inline Operation timer_at(u64 deadline_ns) noexcept {
+    detail::need_timing<Caller>();
     Operation operation = detail::make(Kind::timer, -1);
     operation.arguments.timer = {deadline_ns, 0, true};
     return operation;
@@ -78,13 +83,16 @@ using ::oxbow::detail::need_wait_thread;
 /// Delivers a result with more() after `first_ns` and then every `period_ns`, without drift, until
 /// it is cancelled. Each is the count of periods that have passed since the last: 1, unless the
 /// loop was late.
+template <class Caller = void>
 [[nodiscard]] inline Operation timer_every(u64 period_ns, u64 first_ns) noexcept {
+    detail::need_timing<Caller>();
     Operation operation = detail::make(Kind::timer, -1);
     operation.arguments.timer = {first_ns, period_ns != 0 ? period_ns : 1, false};
     return operation;
 }
+template <class Caller = void>
 [[nodiscard]] inline Operation timer_every(u64 period_ns) noexcept {
-    return timer_every(period_ns, period_ns);
+    return timer_every<Caller>(period_ns, period_ns);
 }
 
 /// Ends with 0 when `async` is notified, or has been since the last one that was told.

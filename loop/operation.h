@@ -12,6 +12,7 @@
 #include "../syscall/abi_signal.h"
 #include "../syscall/abi_socket.h"
 #include "../syscall/types.h"
+#include "needs.h"
 
 namespace oxbow {
 
@@ -318,7 +319,9 @@ struct Operation {
 
 /// The same operation, which ends with -ETIME where it is not done at `deadline_ns`, a point of
 /// CLOCK_MONOTONIC (Loop::now_ns). Whatever had been done by then is reported as its true result.
+template <class Caller = void>
 [[nodiscard]] inline Operation with_deadline(Operation operation, u64 deadline_ns) noexcept {
+    detail::need_timing<Caller>();
     operation.deadline_ns = deadline_ns;
     operation.deadline_is_relative = false;
     return operation;
@@ -328,7 +331,9 @@ struct Operation {
 /// or after the end of the callbacks of the round where a callback submits it (op::timer). A rearm
 /// keeps that point in time, since a completion has no room for the duration: submit it anew for a
 /// new one.
+template <class Caller = void>
 [[nodiscard]] inline Operation with_timeout(Operation operation, u64 timeout_ns) noexcept {
+    detail::need_timing<Caller>();
     operation.deadline_ns = timeout_ns;
     operation.deadline_is_relative = true;
     return operation;

@@ -5,6 +5,7 @@
 // completion whatever it likes.
 #include "../syscall/time.h"
 #include "loop.h"
+#include "needs.h"
 #include "prefetch.h"
 
 namespace oxbow {
@@ -14,7 +15,7 @@ i32 Loop::run(Run mode) noexcept {
 }
 
 i32 Loop::run_for(u64 duration_ns) noexcept {
-    const u64 limit_ns = saturating_add(update_now(), duration_ns);
+    const u64 limit_ns = saturating_add(read_clock_ns(), duration_ns);
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
@@ -24,7 +25,7 @@ i32 Loop::run_for(u64 duration_ns) noexcept {
     while (result >= 0 && !stopped_) {
         result = round(limit_ns);
         callbacks += result > 0 ? static_cast<u32>(result) : 0;
-        if (update_now() >= limit_ns) {
+        if (read_clock_ns() >= limit_ns) {
             break;
         }
     }
@@ -69,7 +70,7 @@ void Loop::send_owed_wake() noexcept {
 /// Gives what has been started in callbacks, as a duration, its point in time.
 inline void Loop::date_deadlines() noexcept {
     if (deadlines_.has_undated()) {
-        deadlines_.date(update_now());
+        detail::timing_calls.date(*this);
     }
 }
 
@@ -88,7 +89,7 @@ i32 Loop::round(u64 limit_ns) noexcept {
         detail::remote_calls.take(*this);
     }
     if (looks && !deadlines_.empty()) {
-        expire_deadlines();
+        detail::timing_calls.expire(*this);
     }
     const u32 callbacks = run_ready();
     callbacks_to_look_ -= callbacks < callbacks_to_look_ ? callbacks : callbacks_to_look_;
@@ -112,7 +113,7 @@ inline i32 Loop::wait(u64 limit_ns) noexcept {
     u64 deadline_ns = ready_.empty() ? limit_ns : 0;
     if (!deadlines_.empty()) {
         date_deadlines();
-        const u64 timer_ns = deadline_ns != 0 ? deadlines_.next_deadline_ns() : 0;
+        const u64 timer_ns = deadline_ns != 0 ? detail::timing_calls.next_deadline_ns(*this) : 0;
         deadline_ns = deadline_ns < timer_ns ? deadline_ns : timer_ns;
     }
     if (deadline_ns == 0 || wake_fd_and_1_ == 0) {
@@ -127,27 +128,6 @@ inline i32 Loop::wait(u64 limit_ns) noexcept {
     const i32 result = engine_->wait(*this, deadline_ns);
     store_release(&sleeping_, u32{0});
     return result;
-}
-
-/// Of a crowd that is due, no more than callbacks run between two looks, and these soon: by the
-/// time that a million had been collected, the first would be in no cache any more.
-void Loop::expire_deadlines() noexcept {
-    const auto expire = [this](DeadlineNode& node) noexcept {
-        Completion& completion = completion_of(node);
-        if (completion.state != State::timing) {
-            // The operation ends as its engine says; finish() turns -ECANCELED into -ETIME.
-            completion.set(Completion::expired);
-            (void)cancel(completion, arguments::any_generation, nullptr);
-            return;
-        }
-        const u32 periods = completion.value != 0 ? static_cast<u32>(completion.value) : 1;
-        if (completion.arguments.timer.period_ns != 0) {
-            deliver(completion, static_cast<i32>(periods));
-        } else {
-            finish(completion, static_cast<i32>(periods));
-        }
-    };
-    (void)deadlines_.expire(now_ns(), expire, callbacks_between_looks);
 }
 
 /// What the callback after the next one will touch. With many operations in flight, each of them
@@ -197,9 +177,9 @@ inline Action Loop::call(Completion& completion, Result result) noexcept {
 }
 
 Action Loop::call_and_time(Completion& completion, Result result) noexcept {
-    const u64 before_ns = update_now();
+    const u64 before_ns = read_clock_ns();
     const Action action = completion.callback(*this, completion, result, completion.user);
-    if (update_now() - before_ns > options_.slow_callback_ns) {
+    if (read_clock_ns() - before_ns > options_.slow_callback_ns) {
         ++statistics_.slow_callbacks;
     }
     return action;
@@ -239,7 +219,7 @@ inline bool Loop::run_callback(Completion& completion) noexcept {
 bool Loop::run_callback_with_care(Completion& completion) noexcept {
     if (was_set_anew(completion)) [[unlikely]] {
         if (!completion.has(Completion::cancelled)) {
-            restart_timer(completion);
+            detail::timing_calls.restart_timer(*this, completion);
             return false;
         }
         completion.state = State::ready;
@@ -274,12 +254,8 @@ bool Loop::run_callback_with_care(Completion& completion) noexcept {
 inline void Loop::resume(Completion& completion) noexcept {
     if (completion.kind != Kind::timer) {
         engine_->resume(*this, completion);
-    } else if (completion.has(Completion::cancelled)) {
-        finish(completion, -Errno::ecanceled);
-    } else if (completion.has(was_reset)) {
-        restart_timer(completion);
     } else {
-        start_next_period(completion, completion.arguments.timer.period_ns);
+        detail::timing_calls.resume_timer(*this, completion);
     }
 }
 

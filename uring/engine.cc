@@ -214,7 +214,7 @@ constexpr u32 waits_before_registering = 8;
         send_cancels_left(loop);
     }
     if (state.cancels_again_ns != 0) {
-        if (loop.update_now() >= state.cancels_again_ns) {
+        if (loop.read_clock_ns() >= state.cancels_again_ns) {
             repeat_cancels(loop);
         } else if (deadline_ns > state.cancels_again_ns) {
             deadline_ns = state.cancels_again_ns;

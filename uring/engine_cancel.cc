@@ -77,7 +77,7 @@ void doubt_cancel(Loop& loop) noexcept {
     constexpr u64 patience_ns = 1'000'000;
     State& state = state_of(loop);
     if (state.cancels_again_ns == 0) {
-        state.cancels_again_ns = loop.now_ns() + patience_ns;
+        state.cancels_again_ns = loop.clock_ns() + patience_ns;
     }
 }
 

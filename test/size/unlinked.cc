@@ -9,8 +9,8 @@ namespace {
 using namespace oxbow;
 
 constexpr Kind kinds[] = {
-    Kind::recvmsg, Kind::recvmsg_all, Kind::sendmsg, Kind::sendmsg_all, Kind::read,
-    Kind::write,   Kind::openat,      Kind::fsync,   Kind::waitid,      Kind::futex_wake,
+    Kind::timer, Kind::nop,   Kind::recvmsg, Kind::recvmsg_all, Kind::sendmsg, Kind::sendmsg_all,
+    Kind::read,  Kind::write, Kind::openat,  Kind::fsync,       Kind::waitid,  Kind::futex_wake,
 };
 
 [[nodiscard]] bool is_refused(Loop& loop, Kind kind) noexcept {
@@ -20,6 +20,10 @@ constexpr Kind kinds[] = {
     operation.kind = kind;
     operation.fd = 0;
     switch (kind) {
+    case Kind::nop: // stands for whatever is to end in time
+        operation.kind = Kind::poll;
+        operation.deadline_ns = 1;
+        break;
     case Kind::recvmsg:
     case Kind::recvmsg_all:
         operation.arguments.receive_message = {&message, 0};
