@@ -132,14 +132,12 @@ u64 Loop::read_clock_ns() noexcept {
     return now_ns_ = nanoseconds_of(now);
 }
 
-void Loop::check_owner() noexcept {
-#if defined(OXBOW_DEBUG)
+void Loop::compare_owner() noexcept {
     const i32 self = kernel::gettid();
     if (owner_tid_ == 0) {
         owner_tid_ = self;
     }
     OXBOW_CHECK(owner_tid_ == self, "a loop was used by a thread that does not run it");
-#endif
 }
 
 // ---- Beginning

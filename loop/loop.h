@@ -272,7 +272,12 @@ class Loop {
 
     // loop.cc
     [[nodiscard]] i32 take_memory() noexcept;
-    void check_owner() noexcept;
+    void compare_owner() noexcept;
+    void check_owner() noexcept {
+#if defined(OXBOW_DEBUG)
+        compare_owner();
+#endif
+    }
     static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept;
     void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
     void start_outside(Completion& completion) noexcept;
