@@ -27,19 +27,6 @@ constexpr uptr memory_alignment = 64; // a cache line
     return control_bytes <= room && head_bytes + name_bytes + control_bytes <= room;
 }
 
-/// Word by word, as they have just been written: a load of two words at once would have to wait
-/// until both stores have left the store buffer.
-void copy(arguments::Any& to, const arguments::Any& from) noexcept {
-    using Word [[gnu::may_alias]] = usize;
-    const Word* const source = reinterpret_cast<const Word*>(&from);
-    Word* const destination = reinterpret_cast<Word*>(&to);
-    for (u32 i = 0; i < sizeof(from) / sizeof(Word); ++i) {
-        Word word = source[i];
-        asm("" : "+r"(word)); // else the compiler joins two of them
-        destination[i] = word;
-    }
-}
-
 [[nodiscard]] u32 fds_of_process() noexcept {
     abi::Rlimit limit = {};
     if (kernel::prlimit(0, abi::resource::open_files, nullptr, &limit) != 0 ||
@@ -143,29 +130,17 @@ void Loop::compare_owner() noexcept {
 // ---- Beginning
 // -----------------------------------------------------------------------------------
 
-void Loop::submit(Completion& completion, const Operation& operation, Handler handler) noexcept {
-    OXBOW_CHECK(is_open(), "submit to a loop that is not open");
-    check_owner();
-    fill(completion, operation, handler);
-    if (completion.kind > Kind::close && operation.deadline_ns == Operation::no_deadline &&
-        !draining_) [[likely]] {
-        ++active_;
-        ++statistics_.submitted;
-        completion.bits = 0;
-        completion.value = 0;
-        start_on_engine(completion);
+/// What only the engine has to do with, and which has no deadline.
+void Loop::start_plain(Completion& completion) noexcept {
+    if (draining_) [[unlikely]] {
+        start(completion, Operation::no_deadline, false);
         return;
     }
-    start(completion, operation.deadline_ns, operation.deadline_is_relative);
-}
-
-void Loop::fill(Completion& completion, const Operation& operation, Handler handler) noexcept {
-    OXBOW_CHECK(completion.idle(), "a completion was submitted that is still in use");
-    completion.callback = handler.callback;
-    completion.user = handler.user;
-    completion.kind = operation.kind;
-    completion.fd = operation.fd;
-    copy(completion.arguments, operation.arguments);
+    ++active_;
+    ++statistics_.submitted;
+    completion.bits = 0;
+    completion.value = 0;
+    start_on_engine(completion);
 }
 
 void Loop::start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept {

@@ -36,7 +36,18 @@ class Loop {
 
     /// Starts `operation`; it ends through `handler`, in a later call of run. Never fails: an error
     /// is a result like any other. `completion` must be idle.
-    void submit(Completion& completion, const Operation& operation, Handler handler) noexcept;
+    ///
+    /// Inline, so that an operation of op.h is never made: its parts go straight into `completion`.
+    void submit(Completion& completion, const Operation& operation, Handler handler) noexcept {
+        OXBOW_CHECK(is_open(), "submit to a loop that is not open");
+        check_owner();
+        fill(completion, operation, handler);
+        if (operation.kind > Kind::close && operation.deadline_ns == Operation::no_deadline) {
+            start_plain(completion);
+        } else {
+            start(completion, operation.deadline_ns, operation.deadline_is_relative);
+        }
+    }
     void submit(Completion& completion, const Operation& operation, Callback callback,
                 void* user = nullptr) noexcept {
         submit(completion, operation, {callback, user});
@@ -278,7 +289,32 @@ class Loop {
         compare_owner();
 #endif
     }
-    static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept;
+    static void fill(Completion& completion, const Operation& operation, Handler handler) noexcept {
+        OXBOW_CHECK(completion.idle(), "a completion was submitted that is still in use");
+        completion.callback = handler.callback;
+        completion.user = handler.user;
+        completion.kind = operation.kind;
+        completion.fd = operation.fd;
+        copy(completion.arguments, operation.arguments);
+    }
+    /// Word by word, as they have mostly just been written, and with no loop: then compilers keep
+    /// them in registers. Else they are stores to the stack, and a wider load that has to wait until
+    /// these are done.
+    static void copy(arguments::Any& to, const arguments::Any& from) noexcept {
+        copy_word(to, from, 0);
+        copy_word(to, from, 1);
+        copy_word(to, from, 2);
+        if constexpr (sizeof(from) > 3 * sizeof(usize)) {
+            copy_word(to, from, 3);
+            copy_word(to, from, 4);
+        }
+    }
+    static void copy_word(arguments::Any& to, const arguments::Any& from, usize index) noexcept {
+        const usize at = index * sizeof(usize);
+        __builtin_memcpy(reinterpret_cast<u8*>(&to) + at, reinterpret_cast<const u8*>(&from) + at,
+                         sizeof(usize));
+    }
+    void start_plain(Completion& completion) noexcept;
     void start(Completion& completion, u64 deadline_ns, bool deadline_is_relative) noexcept;
     void start_outside(Completion& completion) noexcept;
     void start_timer(Completion& completion) noexcept;
@@ -352,7 +388,9 @@ class Loop {
     void take_remote() noexcept;
     void take_notifications() noexcept;
     void start_notification(Completion& completion) noexcept;
-    [[nodiscard]] bool has_remote_work() const noexcept { return load_relaxed(&brought_) != 0; }
+    [[nodiscard]] bool has_remote_work() const noexcept {
+        return load_relaxed(&brought_) != 0;
+    }
 
     // What every round and every operation touches comes first and together: a server that has
     // slept begins with cold caches. And all of it is zero at first, so that a static loop takes no
