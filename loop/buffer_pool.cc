@@ -18,6 +18,9 @@ constexpr u32 offered_least = 8;
 // After as many takes the kernel is offered fewer. If that are too few, it costs as many requests
 // as are missing another attempt.
 constexpr u32 takes_to_fewer = 16384;
+// Of 256 receives, how many of a crowd lead to turns, and how few end them.
+constexpr u32 crowd_takes_many = 128;
+constexpr u32 crowd_takes_few = 64;
 constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
 
 /// How many buffers the kernel is offered in any case. By doubling: arm has no division.
@@ -132,7 +135,9 @@ void BufferPool::unmap() noexcept {
     next_free_ = nullptr;
     buffers_ = nullptr;
     ring_memory = {};
-    offers_few_ = false;
+    offers_few_ = in_turn_ = false;
+    recent_takes_ = 0;
+    crowd_takes_ = 0;
     next = nullptr;
     loop_ = nullptr;
     group = 0;
@@ -192,13 +197,28 @@ void BufferPool::offer_another() noexcept {
 }
 
 void BufferPool::replace_taken() noexcept {
-    if (++takes_ == takes_to_fewer) {
+    if (++takes_ == takes_to_fewer && !in_turn_) {
         takes_ = 0;
         const u32 fewer = offered_max_ - offered_max_ / 4;
         offered_max_ = fewer > offered_max_least_ ? fewer : offered_max_least_;
     }
     if (offered_ < offered_max_ && first_free_ != count_) {
         offer_another();
+    }
+}
+
+/// In turn, none is offered: what the kernel still has, it takes. But not every operation on a pool
+/// can be done so, and those others see to it that they get some (offer_more).
+void BufferPool::choose_turns() noexcept {
+    const u32 of_crowd = crowd_takes_;
+    crowd_takes_ = 0;
+    if (in_turn_ && of_crowd < crowd_takes_few) {
+        in_turn_ = false;
+        offered_max_ = offered_max_least_;
+        offer_all();
+    } else if (!in_turn_ && of_crowd >= crowd_takes_many) {
+        in_turn_ = true;
+        offered_max_ = 0;
     }
 }
 
@@ -214,7 +234,8 @@ bool BufferPool::offer_more() noexcept {
 
 void BufferPool::serve_waiters() noexcept {
     // More than are offered would find none, and come back.
-    for (u32 left = kernel_takes ? offered_ : count_ - held_; left != 0 && !waiters.empty();
+    const bool from_kernel = kernel_takes && !in_turn_;
+    for (u32 left = from_kernel ? offered_ : count_ - held_; left != 0 && !waiters.empty();
          --left) {
         Completion& waiter = *waiters.pop();
         --loop_->dependents_;

@@ -6,6 +6,10 @@
 // as much as all else that an answer costs. So the kernel, which takes its buffers in turn, is
 // offered only a few, and these are replaced by those that were given back last. Where more data
 // come at a time than are offered, that is made good by as many more, for a while.
+//
+// Where large data come for many at a time, few buffers are too many: what was received first is in
+// no near cache any more when the last callback has run. Then receives are to be made in turn with
+// their callbacks, each into the buffer that was given back last (in_turn()).
 #pragma once
 
 #include "list.h"
@@ -78,11 +82,23 @@ class BufferPool {
     /// Undoes take().
     void untake(u16 id) noexcept;
     /// The kernel has taken one, and is offered another.
-    void taken_by_kernel() noexcept {
+    /// `of_crowd`: as in count_take().
+    void taken_by_kernel(bool of_crowd = false) noexcept {
         ++held_;
         --offered_;
         if (offers_few_) {
+            count_take(of_crowd);
             replace_taken();
+        }
+    }
+    /// Whether it is better to be told of data than of what the kernel has received by itself.
+    [[nodiscard]] bool in_turn() const noexcept { return in_turn_; }
+    /// Data have been received. `of_crowd`: with others before and beside them that, taken
+    /// together, do not fit into the nearest cache. What most are decides about in_turn().
+    void count_take(bool of_crowd) noexcept {
+        crowd_takes_ = static_cast<u16>(crowd_takes_ + (of_crowd ? 1 : 0));
+        if (++recent_takes_ == 0) {
+            choose_turns();
         }
     }
     /// The kernel has found none. Whether it does so now, because it is offered more.
@@ -115,6 +131,7 @@ class BufferPool {
     void put_first(u16 id) noexcept;
     void offer_another() noexcept;
     void replace_taken() noexcept;
+    void choose_turns() noexcept;
     void give_to_kernel(u16 id) noexcept;
 
     Loop* loop_ = nullptr;
@@ -131,7 +148,10 @@ class BufferPool {
     u32 offered_max_ = 0;
     u32 offered_max_least_ = 0;
     bool offers_few_ = false; // of what there is
-    u32 takes_ = 0;           // since the kernel found none
+    bool in_turn_ = false;
+    u8 recent_takes_ = 0; // of 256, after which in_turn_ is chosen anew
+    u16 crowd_takes_ = 0; // among these
+    u32 takes_ = 0;       // since the kernel found none
 };
 
 } // namespace oxbow

@@ -261,6 +261,8 @@ class Loop {
     /// beside what they have to look at anyway, so that they take no cache line of the engine's.
     [[nodiscard]] i32 ring_fd() const noexcept { return ring_fd_and_1_ - 1; }
     void set_ring_fd(i32 fd) noexcept { ring_fd_and_1_ = fd + 1; }
+    /// Whose callback runs, where further results follow; nullptr: that of none.
+    [[nodiscard]] const Completion* resuming() const noexcept { return resuming_; }
     [[nodiscard]] Statistics& counters() noexcept { return statistics_; }
     [[nodiscard]] bool is_draining() const noexcept { return draining_; }
 
@@ -298,8 +300,8 @@ class Loop {
         copy(completion.arguments, operation.arguments);
     }
     /// Word by word, as they have mostly just been written, and with no loop: then compilers keep
-    /// them in registers. Else they are stores to the stack, and a wider load that has to wait until
-    /// these are done.
+    /// them in registers. Else they are stores to the stack, and a wider load that has to wait
+    /// until these are done.
     static void copy(arguments::Any& to, const arguments::Any& from) noexcept {
         copy_word(to, from, 0);
         copy_word(to, from, 1);

@@ -56,8 +56,11 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
 [[nodiscard]] bool take_common(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
     constexpr u32 goes_on = abi::cqe_flag::buffer | abi::cqe_flag::more;
     const i32 value = cqe.result;
-    if (value <= 0 || completion.has(Completion::polls)) {
+    if (value <= 0) {
         return false;
+    }
+    if (completion.has(Completion::polls)) {
+        return announce(loop, completion);
     }
     if (completion.kind == Kind::recv_multishot) {
         constexpr u32 known = goes_on | abi::cqe_flag::sock_nonempty;
@@ -65,7 +68,8 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
         if ((low & goes_on) != goes_on || (low & ~known) != 0) {
             return false;
         }
-        completion.arguments.managed.pool->taken_by_kernel();
+        completion.arguments.managed.pool->taken_by_kernel(value >= turn_bytes &&
+                                                           is_of_crowd(state_of(loop), value));
         u32 flags = result_flag::buffer | (cqe.flags & ~((1u << abi::cqe_buffer_shift) - 1));
         flags |= (low & abi::cqe_flag::sock_nonempty) != 0 ? result_flag::nonempty : 0;
         list_of(loop, completion).remove(completion);
@@ -228,6 +232,8 @@ constexpr u32 waits_before_registering = 8;
 i32 wait(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
     const bool waits = deadline_ns != 0;
+    state.sends_at_once = false;
+    state.batch_bytes = 0;
     if (has_chores(loop, state)) [[unlikely]] {
         deadline_ns = do_chores(loop, deadline_ns);
     }
@@ -269,6 +275,7 @@ constexpr Engine table = {
     .register_memory = register_memory,
     .unregister_memory = unregister_memory,
     .wake_other = wake_other,
+    .receive = receive,
 };
 
 } // namespace

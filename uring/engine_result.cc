@@ -129,7 +129,8 @@ void take_refusal(Loop& loop, Completion& completion) noexcept {
 [[nodiscard]] bool waits_after(Loop& loop, Completion& completion, i32 value) noexcept {
     if (value == -Errno::enobufs && is_managed(completion.kind)) {
         BufferPool& pool = *completion.arguments.managed.pool;
-        if ((pool.kernel_takes && pool.offer_more()) || pool.held() < pool.count()) {
+        if (takes_turns(completion) || (pool.kernel_takes && pool.offer_more()) ||
+            pool.held() < pool.count()) {
             submit_again(loop, completion); // there is one, or one has come back meanwhile
         } else {
             leave(loop, completion);

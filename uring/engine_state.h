@@ -4,7 +4,8 @@
 // and engine_process.cc, which not every program has), engine_result.cc makes results of
 // completions, engine_cancel.cc ends things, engine_buffers.cc has the buffer rings,
 // engine_files.cc the table of registered files, engine_memory.cc that of registered memory,
-// engine_wake.cc wakes other loops, engine_position.cc mends what the kernel leaves undone.
+// engine_wake.cc wakes other loops, engine_turn.cc receives in turn, engine_position.cc mends what
+// the kernel leaves undone.
 #pragma once
 
 #include "../loop/loop.h"
@@ -47,8 +48,10 @@ struct State {
     bool keeps_futexes; ///< see keep_futexes
     bool asked_about_position;
     bool moves_position; ///< of a file, behind a short write; see mend_position
+    bool sends_at_once;  ///< from a receive in turn to the next wait
     u16 next_group;
-    u32 waits; ///< until its descriptor is registered, and beyond
+    u32 batch_bytes; ///< of large messages, received since the last wait
+    u32 waits;       ///< until its descriptor is registered, and beyond
 
     u32 registered_fds; ///< slots of the ring's table of files; the index is the descriptor
 
@@ -242,6 +245,20 @@ struct ProcessPart {
 [[nodiscard]] bool leaves_position(Loop& loop, const Completion& completion) noexcept;
 /// After a step of a write: sees to it that the file's own position is behind what was written.
 void mend_position(State& state, const Completion& completion, u32 written) noexcept;
+
+// Of receives in turn with their callbacks (engine_turn.cc).
+
+/// Smaller messages are not worth it.
+inline constexpr i32 turn_bytes = 8192;
+[[nodiscard]] bool takes_turns(const Completion& completion) noexcept;
+/// Its poll has ended: it is to have its turn. False: it takes none.
+[[nodiscard]] bool announce(Loop& loop, Completion& completion) noexcept;
+/// Counts a message of turn_bytes or more; see BufferPool::count_take.
+[[nodiscard]] bool is_of_crowd(State& state, i32 received) noexcept;
+/// Engine::receive.
+[[nodiscard]] bool receive(Loop& loop, Completion& completion) noexcept;
+/// False: it is for the ring; of a send_all, what is left of it.
+[[nodiscard]] bool send_at_once(Loop& loop, Completion& completion) noexcept;
 
 [[nodiscard]] i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept;
 /// The engine ends `target` because that was asked for, though the kernel did not.

@@ -159,6 +159,9 @@ void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion) noexc
 
 void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     State& state = state_of(loop);
+    if (takes_turns(completion)) {
+        completion.set(Completion::polls);
+    }
     if (completion.has(Completion::polls) && can_pause(completion.kind) && completion.has(pauses)) {
         prep::timeout(sqe, &pause);
     } else if (completion.has(Completion::polls) && has_output(completion.kind) &&
@@ -188,8 +191,9 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
         return false;
     }
     const arguments::Send& with = completion.arguments.send;
+    const u32 done = static_cast<u32>(completion.value);
     // A short one is a failure by waitall, and told.
-    prep::send(*sqe, completion.fd, with.data, with.bytes,
+    prep::send(*sqe, completion.fd, static_cast<const u8*>(with.data) + done, with.bytes - done,
                {.flags = with.message_flags() | send_flags | abi::msg_flag::waitall});
     prep::skip_success(*sqe);
     finish_entry(loop, *sqe, completion);
@@ -284,6 +288,9 @@ bool is_file(i32 fd) noexcept {
 void submit(Loop& loop, Completion& completion) noexcept {
     const Kind kind = completion.kind;
     if (kind == Kind::send || kind == Kind::send_all) {
+        if (state_of(loop).sends_at_once && send_at_once(loop, completion)) {
+            return;
+        }
         if (!loop.takes_untold(completion) || !queue_silently(loop, completion)) {
             enlist(loop, completion); // every ring has it, whatever it is given
             queue(loop, completion);
