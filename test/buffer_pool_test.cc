@@ -291,6 +291,42 @@ TEST(buffer_pool_offers_fewer_after_a_while) {
     CHECK_EQ(bits_in(taking.seen_in(1000)), 10u);
 }
 
+/// 256 takes, of which so many are of a crowd.
+void count_takes(BufferPool& pool, u32 of_crowd) noexcept {
+    for (u32 i = 0; i < 256; ++i) {
+        pool.count_take(i < of_crowd);
+    }
+}
+
+TEST(buffer_pool_offers_none_in_turn) {
+    Taking taking(16384);
+    BufferPool& pool = taking.pool;
+    count_takes(pool, 127);
+    CHECK(!pool.in_turn());
+    count_takes(pool, 128);
+    CHECK(pool.in_turn());
+    for (u32 i = 0; i < 8;
+         ++i) { // what it had been offered, and in place of which there is nothing
+        pool.give_back(taking.take());
+    }
+    CHECK_EQ(taking.given(), 8u);
+    CHECK_EQ(pool.take(), 7); // the last that came back
+    CHECK_EQ(pool.held(), 1u);
+    pool.give_back(u16{7});
+    CHECK_EQ(pool.take(), 7);
+    pool.untake(7);
+    CHECK(pool.offer_more()); // for those that can be done in no other way
+    CHECK_EQ(taking.given(), 9u);
+    pool.give_back(taking.take());
+    CHECK_EQ(taking.given(), 10u);
+    count_takes(pool, 64);
+    CHECK(pool.in_turn());
+    count_takes(pool, 63);
+    CHECK(!pool.in_turn());
+    CHECK_EQ(taking.given(), 17u); // eight again
+    CHECK_EQ(pool.held(), 0u);
+}
+
 /// Three operations that wait for a buffer of a pool of one.
 struct Waiting {
     NotingLoop noting;

@@ -33,7 +33,7 @@ bool takes_turns(const Completion& completion) noexcept {
 }
 
 bool announce(Loop& loop, Completion& completion) noexcept {
-    if (!takes_turns(completion) || completion.has(Completion::cancelled)) {
+    if (!takes_turns(completion)) {
         return false;
     }
     completion.clear(Completion::polls);
