@@ -72,7 +72,7 @@ i32 Loop::cancel_in(State state, Completion& target, Completion* request) noexce
         target.arguments.notification.async->waiting = nullptr;
         break;
     case State::chained:
-        unchain(target);
+        detail::chain_calls.unchain(*this, target);
         break;
     default:
         break; // timing: finish() takes it out of the deadlines
@@ -135,6 +135,10 @@ u32 Loop::cancel_slot(FdSlot& slot) noexcept {
     return cancel_list(slot.readers, any_fd) + cancel_list(slot.writers, any_fd);
 }
 
+u32 Loop::cancel_successors(i32 fd) noexcept {
+    return &detail::chain_calls != nullptr ? detail::chain_calls.cancel(*this, fd) : 0;
+}
+
 /// Those that wait in the loop itself and not in the engine: for room, for a buffer, for a worker.
 u32 Loop::cancel_waiting(i32 fd) noexcept {
     u32 found = cancel_list(parked_, fd);
@@ -172,15 +176,15 @@ u32 Loop::mark_results(i32 fd) noexcept {
 u32 Loop::cancel_on_fd(i32 fd) noexcept {
     FdSlot* const slot = fds_.slot(fd);
     if (slot == nullptr || slot->in_flight == 0) {
-        return cancel_chained(fd);
+        return cancel_successors(fd);
     }
     // Those on `fd` may wait elsewhere: a splice for room behind its other descriptor.
     return cancel_slot(*slot) + cancel_list(unattached_.readers, fd) + cancel_waiting(fd) +
-           cancel_chained(fd);
+           cancel_successors(fd);
 }
 
 u32 Loop::cancel_everything() noexcept {
-    u32 found = cancel_chained(any_fd) + cancel_waiting(any_fd);
+    u32 found = cancel_successors(any_fd) + cancel_waiting(any_fd);
     found += cancel_list(notifications_, any_fd);
     found += cancel_slot(unattached_);
     for (u32 fd = 0; fd < fds_.count && fd <= fd_highest_; ++fd) {

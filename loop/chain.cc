@@ -5,6 +5,7 @@
 // costs a search among those of one bucket, and nothing where nobody uses chains.
 #include "../syscall/time.h"
 #include "loop.h"
+#include "needs.h"
 
 namespace oxbow {
 
@@ -21,6 +22,17 @@ void set_predecessor(Completion& completion, const Completion* first) noexcept {
 }
 
 } // namespace
+
+/// Lets the table name what is the loop's own.
+struct detail::Chains {
+    static void unchain(Loop& loop, Completion& completion) noexcept { loop.unchain(completion); }
+    static void start_successors(Loop& loop, const Completion& first, bool succeeded) noexcept {
+        loop.start_successors(first, succeeded);
+    }
+    static u32 cancel(Loop& loop, i32 fd) noexcept { return loop.cancel_chained(fd); }
+};
+constinit const detail::ChainCalls detail::chain_calls = {Chains::unchain, Chains::start_successors,
+                                                          Chains::cancel};
 
 u32 Loop::bucket_of(const Completion& first) noexcept {
     const uptr address = reinterpret_cast<uptr>(&first);

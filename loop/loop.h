@@ -364,6 +364,7 @@ class Loop {
     void settle_parked_requests(const Completion& target, i32 value) noexcept;
     u32 cancel_list(CompletionList& list, i32 fd) noexcept;
     u32 cancel_slot(FdSlot& slot) noexcept;
+    u32 cancel_successors(i32 fd) noexcept;
     u32 cancel_waiting(i32 fd) noexcept;
     u32 cancel_on_fd(i32 fd) noexcept;
     u32 cancel_everything() noexcept;
@@ -374,7 +375,8 @@ class Loop {
     // registered.cc
     [[nodiscard]] bool is_being_closed(i32 fd) const noexcept;
 
-    // chain.cc
+    // chain.cc, which only programs have that call then()
+    friend struct detail::Chains;
     [[nodiscard]] static u32 bucket_of(const Completion& first) noexcept;
     void unchain(Completion& completion) noexcept;
     void start_successors(const Completion& first, bool succeeded) noexcept;

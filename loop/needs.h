@@ -108,6 +108,16 @@ struct TimingCalls {
 };
 [[gnu::weak]] extern const TimingCalls timing_calls;
 
+/// What the loop calls of chain.cc, which comes with Loop::then. Where a completion has successors,
+/// or is chained itself, it is there.
+struct Chains; // makes it
+struct ChainCalls {
+    void (*unchain)(Loop& loop, Completion& completion) noexcept;
+    void (*start_successors)(Loop& loop, const Completion& first, bool succeeded) noexcept;
+    u32 (*cancel)(Loop& loop, i32 fd) noexcept;
+};
+[[gnu::weak]] extern const ChainCalls chain_calls;
+
 /// What the loop calls of WorkerPool and of WaitThread.
 template <class Pool>
 struct JobCalls {

@@ -242,7 +242,7 @@ bool Loop::run_callback_with_care(Completion& completion) noexcept {
     }
     end_activation(completion);
     if (completion.has(Completion::has_successors)) {
-        start_successors(completion, result.ok());
+        detail::chain_calls.start_successors(*this, completion, result.ok());
     }
     if (call(completion, result) == Action::rearm) {
         rearm(completion);

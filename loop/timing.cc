@@ -180,7 +180,7 @@ bool Loop::stop_timer(Completion& timer) noexcept {
     deadlines_.remove(timer.deadline);
     end_activation(timer);
     if (timer.has(Completion::has_successors)) {
-        start_successors(timer, false);
+        detail::chain_calls.start_successors(*this, timer, false);
     }
     return true;
 }

@@ -1,6 +1,7 @@
 // From operations on files and paths to entries of the submission queue. A program has this part
 // only if it makes such operations (needs.h).
 #include "../loop/needs.h"
+#include "../syscall/call_file.h"
 #include "engine_state.h"
 #include "prep.h"
 
@@ -178,7 +179,25 @@ void prepare_any(State& state, abi::Sqe& sqe, Completion& completion) noexcept {
 
 } // namespace
 
-constexpr FilePart file_part = {prepare_any, leaves_position, mend_position};
+bool is_file(i32 fd) noexcept {
+    abi::Statx status = {};
+    const i32 result =
+        kernel::statx(fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
+    const u32 type = status.mode & abi::file_mode::type_mask;
+    return result == 0 && (type == abi::file_mode::regular || type == abi::file_mode::directory ||
+                           type == abi::file_mode::block_device);
+}
+
+/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
+[[nodiscard]] static bool is_file_without_multishot(State& state,
+                                                    const Completion& completion) noexcept {
+    return !(has(state, abi::Opcode::read_multishot) &&
+             completion.arguments.managed.pool->kernel_takes) &&
+           is_file(completion.fd);
+}
+
+constexpr FilePart file_part = {prepare_any, leaves_position, mend_position, is_file,
+                                is_file_without_multishot};
 
 } // namespace uring_engine
 } // namespace oxbow

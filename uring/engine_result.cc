@@ -401,7 +401,7 @@ void attempt(Loop& loop, Completion& completion) noexcept {
         value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),
                              Patience::ready);
         if (value == -Errno::eagain && completion.kind == Kind::read_managed &&
-            is_file(completion.fd)) {
+            &file_part != nullptr && file_part.is_file(completion.fd)) {
             // It is not in memory, and nothing tells when it is. A worker could not take the
             // buffer.
             value = perform_into(completion, pool.buffer(static_cast<u16>(id)), pool.buffer_bytes(),

@@ -225,6 +225,8 @@ struct FilePart {
     void (*prepare)(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
     bool (*leaves_position)(Loop& loop, const Completion& completion) noexcept;
     void (*mend_position)(State& state, const Completion& completion, u32 written) noexcept;
+    bool (*is_file)(i32 fd) noexcept;
+    bool (*is_file_without_multishot)(State& state, const Completion& completion) noexcept;
 };
 [[gnu::weak]] extern const FilePart file_part;
 struct MessagePart { // for is_message()

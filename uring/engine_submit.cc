@@ -1,7 +1,6 @@
 // From operations to entries of the submission queue.
 #include "../loop/perform.h"
 #include "../syscall/abi_epoll.h"
-#include "../syscall/call_file.h"
 #include "engine_state.h"
 #include "prep.h"
 
@@ -260,24 +259,6 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return has_room(loop) ? state.ring.get_sqe() : nullptr;
 }
 
-bool is_file(i32 fd) noexcept {
-    abi::Statx status = {};
-    const i32 result =
-        kernel::statx(fd, "", abi::at_flag::empty_path, abi::statx_mask::type, &status);
-    const u32 type = status.mode & abi::file_mode::type_mask;
-    return result == 0 && (type == abi::file_mode::regular || type == abi::file_mode::directory ||
-                           type == abi::file_mode::block_device);
-}
-
-/// Whether the kernel would call a read_multishot -EBADFD, if it had one: nobody can wait for it.
-[[nodiscard]] static bool is_file_without_multishot(State& state,
-                                                    const Completion& completion) noexcept {
-    return completion.kind == Kind::read_multishot &&
-           !(has(state, abi::Opcode::read_multishot) &&
-             completion.arguments.managed.pool->kernel_takes) &&
-           is_file(completion.fd);
-}
-
 /// Of a read or write: whether it has a place of its own in the file, and something to transfer.
 /// Every ring that a loop stands on can do that.
 [[nodiscard]] static bool needs_no_look(const Completion& completion) noexcept {
@@ -311,7 +292,8 @@ void submit(Loop& loop, Completion& completion) noexcept {
             return;
         }
     }
-    if (is_file_without_multishot(state_of(loop), completion)) {
+    if (kind == Kind::read_multishot && &file_part != nullptr &&
+        file_part.is_file_without_multishot(state_of(loop), completion)) {
         loop.finish(completion, -Errno::ebadfd);
         return;
     }
