@@ -13,30 +13,10 @@ namespace oxbow {
 /// False: it is to be started as any other; of a send_all, what is left of it.
 bool Poller::send_at_once(Completion& operation) noexcept {
     const FdSlot* const slot = loop_->fds().slot(operation.fd);
-    if (slot == nullptr || !slot->writers.empty()) {
+    if (slot == nullptr || !slot->writers.empty() || !loop_->send_at_once(operation)) {
         return false;
     }
-    const arguments::Send& with = operation.arguments.send;
-    constexpr u32 flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
-    ++loop_->counters().syscalls;
-    const i32 sent = static_cast<i32>(
-        kernel::send(operation.fd, with.data, with.bytes, with.message_flags() | flags));
-    if (sent == -Errno::eagain || sent == -Errno::eintr) {
-        return false; // nothing was sent; any other error is told by the kernel only once
-    }
-    const bool is_short = sent >= 0 && static_cast<u32>(sent) < with.bytes;
-    if (is_short && operation.kind == Kind::send_all) {
-        operation.value = sent;
-        return false;
-    }
-    if (sent >= 0 && !is_short && loop_->takes_untold(operation)) {
-        loop_->give_buffer_back(operation); // for the next receive, which finds it in the cache
-        operation.state = State::ready;     // it has ended, and cannot be cancelled
-        loop_->end_on_fd(operation);
-        loop_->add_untold(operation);
-    } else {
-        finish(operation, sent);
-    }
+    produced_ = true;
     return true;
 }
 

@@ -212,6 +212,11 @@ class Loop {
     /// Waits for a buffer of its pool; goes back to Engine::submit when there is one.
     void await_buffer(Completion& completion) noexcept;
 
+    /// One attempt at a send or send_all that no other of its descriptor waits before, with a call
+    /// and not by the engine's own means. False: it is to be started as any other; of a send_all,
+    /// what is left of it (Completion::value is what is not).
+    [[nodiscard]] bool send_at_once(Completion& send) noexcept;
+
     // Of sends without a callback that have succeeded, or of whose success the kernel will not
     // tell (untold.cc). `send` is in none of the engine's lists.
     [[nodiscard]] bool takes_untold(const Completion& send) const noexcept {

@@ -91,30 +91,8 @@ bool receive(Loop& loop, Completion& completion) noexcept {
 }
 
 bool send_at_once(Loop& loop, Completion& completion) noexcept {
-    const arguments::Send& with = completion.arguments.send;
-    if (with.bytes < turn_bytes || !is_first(loop, completion)) {
-        return false;
-    }
-    ++loop.counters().syscalls;
-    const i32 sent = static_cast<i32>(
-        kernel::send(completion.fd, with.data, with.bytes, with.message_flags() | send_flags));
-    if (sent == -Errno::eagain || sent == -Errno::eintr) {
-        return false; // nothing was sent; any other error is told by the kernel only once
-    }
-    const bool is_short = sent >= 0 && static_cast<u32>(sent) < with.bytes;
-    if (is_short && completion.kind == Kind::send_all) {
-        completion.value = sent;
-        return false;
-    }
-    if (sent >= 0 && !is_short && loop.takes_untold(completion)) {
-        Loop::give_buffer_back(completion);     // for the next receive, which finds it in the cache
-        completion.state = oxbow::State::ready; // it has ended, and cannot be cancelled
-        loop.end_on_fd(completion);
-        loop.add_untold(completion);
-    } else {
-        loop.finish(completion, sent);
-    }
-    return true;
+    return completion.arguments.send.bytes >= static_cast<u32>(turn_bytes) &&
+           is_first(loop, completion) && loop.send_at_once(completion);
 }
 
 } // namespace oxbow::uring_engine
