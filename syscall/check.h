@@ -1,4 +1,5 @@
-// OXBOW_CHECK: traps on programmer errors in debug builds and costs nothing in release builds.
+// OXBOW_CHECK: traps on programmer errors in debug builds (-DOXBOW_DEBUG, for the library and what
+// calls it, since part of it is inline) and costs nothing in release builds.
 // Operating errors (a full disk, a closed peer, a refused ring) are never checked with it: they are
 // returned.
 #pragma once
