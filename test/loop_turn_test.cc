@@ -55,14 +55,14 @@ class Crowd {
         static u8 got[bytes];
         for (Peer& peer : all) {
             CHECK_EQ(kernel::recv(peer.pair.far, got, length, abi::msg_flag::waitall),
-                     long{length});
+                     static_cast<long>(length));
             CHECK_BYTES(got, pattern(), length);
         }
     }
     void send_to_all(u32 length) noexcept {
         for (Peer& peer : all) {
             peer.received = 0;
-            CHECK_EQ(kernel::send(peer.pair.far, pattern(), length, 0), long{length});
+            CHECK_EQ(kernel::send(peer.pair.far, pattern(), length, 0), static_cast<long>(length));
         }
     }
     void run_until_received(u32 length) noexcept {
