@@ -391,8 +391,8 @@ OPERATION_TEST(op_cancel_too_late) {
         Cqe cqes[2];
         const Cqe first = next(ring);
         CHECK_LT(first.user_data, 2u);
-        // A worker that has taken the splice, and does not wait yet, can miss the signal and then
-        // wait for ever (seen on 5.10): it gets its byte.
+        // A worker that takes the splice at this very moment is not found, or misses the signal,
+        // and then waits for ever (seen on 5.10): it gets its byte.
         const bool missed =
             ring.submit_and_wait({.count = 1, .timeout_ns = u64{2'000'000'000}}).error ==
             -Errno::etime;
@@ -402,7 +402,7 @@ OPERATION_TEST(op_cancel_too_late) {
         cqes[first.user_data] = first;
         cqes[1 - first.user_data] = next_of(ring, 1 - first.user_data);
         if (missed) {
-            CHECK_ERRNO(cqes[1].result, Errno::ealready);
+            CHECK(cqes[1].result == -Errno::ealready || cqes[1].result == -Errno::enoent);
             CHECK_EQ(cqes[0].result, 1);
             CHECK_READS(to.reader, "x");
             continue;
