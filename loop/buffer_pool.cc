@@ -136,18 +136,16 @@ void BufferPool::unmap() noexcept {
     buffers_ = nullptr;
     ring_memory = {};
     offers_few_ = in_turn_ = false;
-    recent_takes_ = 0;
-    crowd_takes_ = 0;
     next = nullptr;
     loop_ = nullptr;
     group = 0;
     kernel_takes = false;
     count_ = buffer_bytes_ = ring_entries_ = held_ = first_free_ = offered_ = offered_max_ =
-        offered_max_least_ = takes_ = 0;
+        offered_max_least_ = takes_ = crowd_takes_ = recent_takes_ = 0;
 }
 
 i32 BufferPool::take() noexcept {
-    if (first_free_ == count_) {
+    if (!can_take()) {
         return -1;
     }
     const u32 id = first_free_;
@@ -197,12 +195,13 @@ void BufferPool::offer_another() noexcept {
 }
 
 void BufferPool::replace_taken() noexcept {
-    if (++takes_ == takes_to_fewer && !in_turn_) {
+    if (++takes_ == takes_to_fewer) {
         takes_ = 0;
+        const u32 least = in_turn_ ? 0 : offered_max_least_;
         const u32 fewer = offered_max_ - offered_max_ / 4;
-        offered_max_ = fewer > offered_max_least_ ? fewer : offered_max_least_;
+        offered_max_ = fewer > least ? fewer : least;
     }
-    if (offered_ < offered_max_ && first_free_ != count_) {
+    if (offered_ < offered_max_ && can_take()) {
         offer_another();
     }
 }
@@ -224,7 +223,7 @@ void BufferPool::choose_turns() noexcept {
 
 bool BufferPool::offer_more() noexcept {
     takes_ = 0;
-    if (first_free_ == count_) {
+    if (!can_take()) {
         return false; // all are with the user, or there are as many as it has taken just now
     }
     offered_max_ = (offered_ > offered_max_ ? offered_ : offered_max_) + 1;

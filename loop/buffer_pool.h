@@ -79,6 +79,8 @@ class BufferPool {
     /// whoever goes on may find nothing to receive, or be cancelled; the buffer is then the next
     /// one's.
     void serve_waiters() noexcept;
+    /// Whether it would find one.
+    [[nodiscard]] bool can_take() const noexcept { return first_free_ != count_; }
     /// Undoes take().
     void untake(u16 id) noexcept;
     /// The kernel has taken one, and is offered another.
@@ -105,7 +107,7 @@ class BufferPool {
     [[nodiscard]] bool offer_more() noexcept;
     /// Of an engine whose kernel takes them: offers as many as there are to be.
     void offer_all() noexcept {
-        while (offered_ < offered_max_ && first_free_ != count_) {
+        while (offered_ < offered_max_ && can_take()) {
             offer_another();
         }
     }
@@ -147,11 +149,11 @@ class BufferPool {
     u32 offered_ = 0;    // to a kernel that takes them, as far as we know
     u32 offered_max_ = 0;
     u32 offered_max_least_ = 0;
-    bool offers_few_ = false; // of what there is
-    bool in_turn_ = false;
-    u8 recent_takes_ = 0; // of 256, after which in_turn_ is chosen anew
-    u16 crowd_takes_ = 0; // among these
     u32 takes_ = 0;       // since the kernel found none
+    u16 crowd_takes_ = 0; // of recent_takes_
+    u8 recent_takes_ = 0; // of 256, after which in_turn_ is chosen anew
+    bool in_turn_ = false;
+    bool offers_few_ = false; // of what there is
 };
 
 } // namespace oxbow

@@ -305,8 +305,8 @@ TEST(buffer_pool_offers_none_in_turn) {
     CHECK(!pool.in_turn());
     count_takes(pool, 128);
     CHECK(pool.in_turn());
-    for (u32 i = 0; i < 8;
-         ++i) { // what it had been offered, and in place of which there is nothing
+    // What it had been offered, and in place of which there is nothing.
+    for (u32 i = 0; i < 8; ++i) {
         pool.give_back(taking.take());
     }
     CHECK_EQ(taking.given(), 8u);

@@ -42,8 +42,13 @@ class Crowd {
         for (Peer& peer : all) {
             peer.crowd = this;
             peer.pair = make_socket_pair();
-            loop.submit(peer.receive, op::recv_multishot(peer.pair.near, *pool),
-                        on<&Peer::got>(peer));
+        }
+        start();
+    }
+    void start() noexcept {
+        for (Peer& peer : all) {
+            loop_.submit(peer.receive, op::recv_multishot(peer.pair.near, *pool),
+                         on<&Peer::got>(peer));
         }
     }
 
@@ -53,25 +58,26 @@ class Crowd {
         run_until_received(length);
         run_until(loop_, [this]() noexcept { return pool->held() == 0; });
         static u8 got[bytes];
-        for (Peer& peer : all) {
-            CHECK_EQ(kernel::recv(peer.pair.far, got, length, abi::msg_flag::waitall),
+        for (u32 i = 0; i < active; ++i) {
+            CHECK_EQ(kernel::recv(all[i].pair.far, got, length, abi::msg_flag::waitall),
                      static_cast<long>(length));
             CHECK_BYTES(got, pattern(), length);
         }
     }
     void send_to_all(u32 length) noexcept {
-        for (Peer& peer : all) {
-            peer.received = 0;
-            CHECK_EQ(kernel::send(peer.pair.far, pattern(), length, 0), static_cast<long>(length));
+        for (u32 i = 0; i < active; ++i) {
+            all[i].received = 0;
+            CHECK_EQ(kernel::send(all[i].pair.far, pattern(), length, 0),
+                     static_cast<long>(length));
         }
     }
     void run_until_received(u32 length) noexcept {
         run_until(loop_, [this, length]() noexcept {
             u32 done = 0;
-            for (const Peer& peer : all) {
-                done += peer.received == length ? 1 : 0;
+            for (u32 i = 0; i < active; ++i) {
+                done += all[i].received == length ? 1 : 0;
             }
-            return done == peers;
+            return done == active;
         });
     }
     /// Until an engine that does takes turns.
@@ -91,6 +97,7 @@ class Crowd {
 
     Pool pool;
     Peer all[peers];
+    u32 active = peers; ///< the first so many get something
     bool answers = true;
     bool holds = false;
     void (*on_input)(Loop& loop, Peer& peer) = nullptr;
@@ -180,12 +187,17 @@ LOOP_TEST(loop_turn_meets_ends_and_closed_peers) {
 }
 
 /// The first callback of a round ends others of that round: by cancel, by close, by the descriptor.
+/// Of every fourth it does not.
 LOOP_TEST(loop_turn_is_taken_back) {
     Crowd crowd(loop);
     crowd.warm_up(row);
-    static Logged closes[peers];
+    static Logged requests[peers];
+    static bool is_asked[peers];
     static bool done;
     done = false;
+    for (bool& asked : is_asked) {
+        asked = false;
+    }
     crowd.on_input = [](Loop& inner, Peer& peer) noexcept {
         if (done) {
             return;
@@ -196,38 +208,41 @@ LOOP_TEST(loop_turn_is_taken_back) {
             if (&other == &peer || other.received != 0) {
                 continue;
             }
-            if (i % 3 == 0) {
+            requests[i] = {};
+            is_asked[i] = i % 4 != 3;
+            if (i % 4 == 0) {
                 inner.cancel(other.receive);
-            } else if (i % 3 == 1) {
-                closes[i] = {};
-                submit(inner, closes[i], op::close(other.pair.near.release()));
+            } else if (i % 4 == 1) {
+                submit(inner, requests[i], op::close(other.pair.near.release()));
+            } else if (i % 4 == 2) {
+                submit(inner, requests[i], op::cancel_fd(other.pair.near));
             }
         }
     };
     crowd.send_to_all(bytes);
     run_until(loop, [&]() noexcept {
-        u32 ended = 0;
-        u32 full = 0;
-        for (const Peer& peer : crowd.all) {
-            ended += peer.ended() ? 1 : 0;
-            full += !peer.ended() && peer.received == bytes ? 1 : 0;
+        u32 settled = 0;
+        for (u32 i = 0; i < peers; ++i) {
+            const Peer& peer = crowd.all[i];
+            settled += (is_asked[i] ? peer.ended() : peer.received == bytes) ? 1 : 0;
         }
-        return ended + full == peers;
+        return settled == peers;
     });
-    for (const Peer& peer : crowd.all) {
-        if (peer.ended()) {
-            CHECK_ERRNO(peer.last.value, Errno::ecanceled);
+    u32 asked = 0;
+    for (u32 i = 0; i < peers; ++i) {
+        asked += is_asked[i] ? 1 : 0;
+        CHECK_EQ(crowd.all[i].ended(), is_asked[i]);
+        if (is_asked[i]) {
+            CHECK_ERRNO(crowd.all[i].last.value, Errno::ecanceled);
         }
     }
+    CHECK_GE(asked, peers / 4 * 3 - 1); // all but the one that asked, which may be any
     end_all(loop);
     CHECK_EQ(crowd.pool->held(), 0u);
 }
 
-/// More have data than there are buffers, and the user keeps what he has got.
-LOOP_TEST(loop_turn_waits_for_buffers) {
-    constexpr u32 buffers = 16;
-    Crowd crowd(loop, buffers);
-    crowd.warm_up(row);
+/// More have data than there are buffers, and the user keeps what he has got: all there are.
+void hold_all_buffers(Loop& loop, Crowd& crowd, u32 buffers) noexcept {
     crowd.holds = true;
     crowd.send_to_all(bytes);
     u32 given_back = 0;
@@ -247,7 +262,33 @@ LOOP_TEST(loop_turn_waits_for_buffers) {
     }
     CHECK_EQ(given_back, peers);
     crowd.holds = false;
+    crowd.answers = true;
     crowd.exchange(bytes);
+}
+
+LOOP_TEST(loop_turn_waits_for_buffers) {
+    constexpr u32 buffers = 16;
+    Crowd crowd(loop, buffers);
+    crowd.warm_up(row);
+    hold_all_buffers(loop, crowd, buffers);
+    end_all(loop);
+}
+
+/// Those that the kernel was still offered when turns began, among them.
+LOOP_TEST(loop_turn_takes_what_the_kernel_was_offered) {
+    constexpr u32 buffers = 16;
+    Crowd crowd(loop, buffers);
+    // As many as it is offered, and 32 times as many are the 256 after which turns begin: the last
+    // of them, when those before it have been replaced.
+    crowd.active = 8;
+    for (u32 round = 0; round < 32; ++round) {
+        crowd.exchange(bytes);
+    }
+    crowd.check_turns(row, true);
+    end_all(loop);
+    crowd.start();
+    crowd.active = peers;
+    hold_all_buffers(loop, crowd, buffers);
     end_all(loop);
 }
 

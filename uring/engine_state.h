@@ -148,9 +148,6 @@ struct KindInfo {
     return kind == Kind::splice || kind == Kind::tee;
 }
 
-/// Whether nobody can wait for it: a regular file, a directory, a disk.
-[[nodiscard]] bool is_file(i32 fd) noexcept;
-
 /// Without asking, where that is not needed.
 [[nodiscard]] Features features_of(Ring& ring) noexcept;
 /// Whether a loop can stand on this ring.
@@ -243,6 +240,8 @@ struct ProcessPart {
 /// Whether the part that does it is there.
 [[nodiscard]] bool is_linked(Kind kind) noexcept;
 
+/// Whether nobody can wait for it: a regular file, a directory, a disk.
+[[nodiscard]] bool is_file(i32 fd) noexcept;
 /// Whether the ring would do the transfer and leave the file's own position where it was.
 [[nodiscard]] bool leaves_position(Loop& loop, const Completion& completion) noexcept;
 /// After a step of a write: sees to it that the file's own position is behind what was written.
@@ -252,7 +251,13 @@ void mend_position(State& state, const Completion& completion, u32 written) noex
 
 /// Smaller messages are not worth it.
 inline constexpr i32 turn_bytes = 8192;
-[[nodiscard]] bool takes_turns(const Completion& completion) noexcept;
+/// Where the pool has no buffer, the kernel may still have some of what it was offered before, and
+/// receives as ever.
+[[nodiscard]] inline bool takes_turns(const Completion& completion) noexcept {
+    const arguments::Managed& with = completion.arguments.managed;
+    return completion.kind == Kind::recv_multishot && with.flags == 0 && with.pool->in_turn() &&
+           with.pool->can_take();
+}
 /// Its poll has ended: it is to have its turn. False: it takes none.
 [[nodiscard]] bool announce(Loop& loop, Completion& completion) noexcept;
 /// Counts a message of turn_bytes or more; see BufferPool::count_take.

@@ -27,11 +27,6 @@ namespace {
 
 } // namespace
 
-bool takes_turns(const Completion& completion) noexcept {
-    const arguments::Managed& with = completion.arguments.managed;
-    return completion.kind == Kind::recv_multishot && with.flags == 0 && with.pool->in_turn();
-}
-
 bool announce(Loop& loop, Completion& completion) noexcept {
     if (!takes_turns(completion)) {
         return false;
@@ -54,12 +49,7 @@ bool receive(Loop& loop, Completion& completion) noexcept {
     BufferPool& pool = *completion.arguments.managed.pool;
     const i32 taken = pool.take();
     if (taken < 0) {
-        completion.clear(half_done);
-        if (completion.has(Completion::cancelled)) {
-            loop.finish(completion, -Errno::ecanceled);
-        } else {
-            loop.await_buffer(completion);
-        }
+        resume(loop, completion); // the kernel may have some left
         return false;
     }
     const u16 id = static_cast<u16>(taken);
