@@ -204,8 +204,8 @@ PINS = [
     *(Goal("nop", "oxbow-ring", "instructions", limit, {"batch": batch})
       for batch, limit in ((1, 58.5), (32, 22.7), (256, 22.5))),
     *(Goal("loop-nop", who, "instructions", limit, {"outstanding": outstanding}) for who in ENGINES
-      for outstanding, limit in ((1, 99), (32, 76))),
+      for outstanding, limit in ((1, 80), (32, 69))),
     *(Goal("timers", who, "instructions", 118, {"work": "pair"}) for who in ENGINES),
-    Goal("ping-pong", "oxbow-uring", "instructions", 1360),
-    Goal("ping-pong", "oxbow-epoll", "instructions", 1435),
+    Goal("ping-pong", "oxbow-uring", "instructions", 1032),
+    Goal("ping-pong", "oxbow-epoll", "instructions", 1132),
 ]

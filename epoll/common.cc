@@ -1,7 +1,7 @@
 // What servers do all the time, without the questions that anything else might raise: a send that
 // nobody waits before, and data for the one multishot receive of a descriptor that is watched for
-// nothing else. Where that has to wait after all, it is left to the general
-// way, which makes the call once more.
+// nothing else. Anything else is left to the general way, which, where something has to wait after
+// all, makes the call once more.
 #include "../loop/buffer_pool.h"
 #include "../loop/end_of_stream.h"
 #include "../syscall/call_socket.h"
@@ -10,25 +10,43 @@
 
 namespace oxbow {
 
-/// False: it is to be started as any other; of a send_all, what is left of it.
-bool Poller::send_at_once(Completion& operation) noexcept {
+void Poller::submit(Completion& operation) noexcept {
+    if (operation.kind != Kind::send && operation.kind != Kind::send_all) {
+        submit_any(operation);
+        return;
+    }
     const FdSlot* const slot = loop_->fds().slot(operation.fd);
     if (slot == nullptr || !slot->writers.empty() || !loop_->send_at_once(operation)) {
-        return false;
+        submit_any(operation); // of a send_all, what is left of it
+        return;
     }
     produced_ = true;
-    return true;
 }
 
-/// `slot` has input, and nothing else has happened to it: its multishot receive is to have its
-/// turn. False: this is for serve().
-bool Poller::announce_input(FdSlot& slot) noexcept {
-    constexpr u16 of_no_matter = FdSlot::readable | FdSlot::writable;
+/// Whether the slot's one operation in order is a multishot receive that asks for nothing special,
+/// and nothing else is known of the descriptor than `of_no_matter`.
+inline bool Poller::only_receives(const FdSlot& slot, const Completion& operation,
+                                  u16 of_no_matter) noexcept {
+    return operation.kind == Kind::recv_multishot && operation.arguments.managed.flags == 0 &&
+           (slot.flags & ~of_no_matter) == FdSlot::registered;
+}
+
+void Poller::take_event(const abi::EpollEvent& event) noexcept {
+    const u64 data = event.data;
+    if (data == wake_data) {
+        return; // the loop looks for what other threads have brought by itself
+    }
+    const i32 fd = static_cast<i32>(static_cast<u32>(data));
+    FdSlot& slot = *loop_->fds().slot(fd);
+    if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
+        ++stale_events_;
+        return; // of a file that had this number earlier
+    }
     Completion* const operation = slot.readers.first();
-    if ((slot.flags & ~of_no_matter) != FdSlot::registered || operation == nullptr ||
-        operation->next != nullptr || operation->kind != Kind::recv_multishot ||
-        operation->arguments.managed.flags != 0) {
-        return false;
+    if (event.events != abi::poll_event::in || operation == nullptr || operation->next != nullptr ||
+        !only_receives(slot, *operation, FdSlot::readable | FdSlot::writable)) {
+        take_other_event(slot, fd, event.events);
+        return;
     }
     // Level-triggered as it is, it is told of again where more is there than one buffer takes: by
     // the call that the next round makes anyway, while another attempt would mostly find nothing.
@@ -36,8 +54,7 @@ bool Poller::announce_input(FdSlot& slot) noexcept {
     leave(slot.readers, *operation);
     slot.announced = 1; // others wait behind it
     produced_ = true;
-    loop_->deliver_later(*operation);
-    return true;
+    loop_->deliver_later_inline(*operation);
 }
 
 /// Before that turn something more has happened. What it says of input is for those behind: who
@@ -59,50 +76,62 @@ void Poller::take_event_behind(FdSlot& slot, i32 fd, u32 events) noexcept {
 bool Poller::receive(Completion& operation) noexcept {
     FdSlot& slot = loop_->slot_of(operation);
     slot.announced = 0;
-    if (slot.has(FdSlot::readable)) {
+    if (slot.has(FdSlot::readable)) [[unlikely]] {
         enlist(slot, operation.fd); // for those behind it
     }
     BufferPool& pool = *operation.arguments.managed.pool;
     const i32 taken = pool.take();
     if (taken < 0) {
-        if (operation.has(Completion::cancelled)) {
-            finish(operation, -Errno::ecanceled);
-        } else {
-            loop_->await_buffer(operation);
-        }
-        return false;
+        return receive_later(operation);
     }
     const u16 id = static_cast<u16>(taken);
     ++loop_->counters().syscalls;
     const i32 received = static_cast<i32>(
         kernel::recv(operation.fd, pool.buffer(id), pool.buffer_bytes(), abi::msg_flag::dontwait));
-    if (received > 0) {
-        ++loop_->counters().delivered;
-        operation.state = State::ready_more;
-        operation.value = received;
-        operation.result_flags = result_flag::more | result_flag::buffer |
-                                 static_cast<u32>(id) << result_flag::buffer_shift;
-        return true;
+    if (received <= 0) {
+        return receive_nothing(operation, id, received);
     }
-    pool.untake(id);
-    if (received == -Errno::eagain || received == -Errno::eintr) {
-        resume(operation); // somebody else has taken it, or it is told of again
+    ++loop_->counters().delivered;
+    operation.state = State::ready_more;
+    operation.value = received;
+    operation.result_flags =
+        result_flag::more | result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
+    return true;
+}
+
+/// There is no buffer.
+[[gnu::noinline]] bool Poller::receive_later(Completion& operation) noexcept {
+    if (operation.has(Completion::cancelled)) {
+        finish(operation, -Errno::ecanceled);
     } else {
-        end_managed(operation, received, end_flag(operation, received));
+        loop_->await_buffer(operation);
     }
     return false;
 }
 
-/// Where nothing else is to be done than to wait for the next input. False: this is for resume().
-bool Poller::resume_at_once(FdSlot& slot, Completion& operation) noexcept {
-    if (operation.kind != Kind::recv_multishot || operation.arguments.managed.flags != 0 ||
-        operation.has(Completion::cancelled) ||
-        (slot.flags & ~FdSlot::writable) != FdSlot::registered || !slot.readers.empty() ||
-        (slot.interest & abi::poll_event::in) == 0) {
-        return false;
+/// There are no data.
+[[gnu::noinline]] bool Poller::receive_nothing(Completion& operation, u16 id, i32 error) noexcept {
+    operation.arguments.managed.pool->untake(id);
+    if (error == -Errno::eagain || error == -Errno::eintr) {
+        resume(operation); // somebody else has taken it, or it is told of again
+    } else {
+        end_managed(operation, error, end_flag(operation, error));
     }
-    enter(slot.readers, operation, false);
-    return true;
+    return false;
+}
+
+/// The callback has seen a result, and there may be more.
+void Poller::resume(Completion& operation) noexcept {
+    if (loop_->untold() != 0) {
+        loop_->finish_untold(); // of this callback, as long as they are in the cache
+    }
+    FdSlot& slot = loop_->slot_of(operation);
+    if (!only_receives(slot, operation, FdSlot::writable) || !slot.readers.empty() ||
+        operation.has(Completion::cancelled) || (slot.interest & abi::poll_event::in) == 0) {
+        resume_any(slot, operation);
+        return;
+    }
+    enter(slot.readers, operation, false); // it waits for the next input
 }
 
 } // namespace oxbow

@@ -61,11 +61,7 @@ void Poller::destroy() noexcept {
 
 // ---- What is submitted --------------------------------------------------------------------------
 
-void Poller::submit(Completion& operation) noexcept {
-    const bool sends = operation.kind == Kind::send || operation.kind == Kind::send_all;
-    if (sends && send_at_once(operation)) {
-        return;
-    }
+void Poller::submit_any(Completion& operation) noexcept {
     switch (way_of(operation)) {
     case Way::now:
         finish(operation, perform_now(operation, Patience::none));
@@ -206,21 +202,6 @@ void Poller::forget_what_was(FdSlot& slot, i32 fd) noexcept {
     }
 }
 
-void Poller::enter(CompletionList& list, Completion& operation, bool at_front) noexcept {
-    operation.state = State::engine;
-    if (at_front) {
-        list.push_front(operation);
-    } else {
-        list.push(operation);
-    }
-    ++waiting_;
-}
-
-void Poller::leave(CompletionList& list, Completion& operation) noexcept {
-    list.remove(operation);
-    --waiting_;
-}
-
 void Poller::finish(Completion& operation, i32 value, u32 flags) noexcept {
     produced_ = true;
     loop_->finish(operation, value, flags);
@@ -232,14 +213,7 @@ void Poller::deliver(Completion& operation, i32 value, u32 flags) noexcept {
 }
 
 /// The callback has seen a result, and there may be more.
-void Poller::resume(Completion& operation) noexcept {
-    if (loop_->untold() != 0) {
-        loop_->finish_untold(); // of this callback, as long as they are in the cache
-    }
-    FdSlot& slot = loop_->slot_of(operation);
-    if (resume_at_once(slot, operation)) {
-        return;
-    }
+void Poller::resume_any(FdSlot& slot, Completion& operation) noexcept {
     const bool is_poll = operation.kind == Kind::poll_multishot;
     if (is_poll) {
         count_away(slot, false);
@@ -339,7 +313,6 @@ i32 open_pool(Loop&, BufferPool& pool) noexcept {
     return 0;
 }
 void close_pool(Loop&, BufferPool&) noexcept {}
-void give_buffer(Loop&, BufferPool&, u16) noexcept {}
 
 void detach(Loop& loop) noexcept {
     Poller::of(loop).destroy();
@@ -356,7 +329,6 @@ const Engine epoll_engine = {
     .close_fd = close_fd,
     .open_pool = open_pool,
     .close_pool = close_pool,
-    .give_buffer = give_buffer,
     .detach = detach,
     .receive = receive,
 };

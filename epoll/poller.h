@@ -1,6 +1,7 @@
-// What the epoll engine knows, and its parts: engine.cc has what the loop calls, attempt.cc tries
-// operations, guests.cc those that wait for more or other than their own descriptor, interest.cc
-// keeps the epoll set, wait.cc waits and deals with events.
+// What the epoll engine knows, and its parts: epoll_engine.cc has what the loop calls, common.cc
+// the common ways through it, attempt.cc tries operations, guests.cc those that wait for more or
+// other than their own descriptor, interest.cc keeps the epoll set, wait.cc waits and deals with
+// events.
 #pragma once
 
 #include "../loop/loop.h"
@@ -14,14 +15,16 @@ class Poller {
   public:
     static Poller& of(Loop& loop) noexcept { return *static_cast<Poller*>(loop.engine_state()); }
 
-    // engine.cc
+    // epoll_engine.cc
     [[nodiscard]] static i32 create(Loop& loop, const EpollOptions& options) noexcept;
     void destroy() noexcept;
+    void cancel(Completion& target) noexcept;
+    void close_fd(Completion& operation) noexcept;
+
+    // common.cc
     void submit(Completion& operation) noexcept;
     void resume(Completion& operation) noexcept;
     [[nodiscard]] bool receive(Completion& operation) noexcept;
-    void cancel(Completion& target) noexcept;
-    void close_fd(Completion& operation) noexcept;
 
     // wait.cc
     [[nodiscard]] i32 wait(u64 deadline_ns) noexcept;
@@ -35,6 +38,7 @@ class Poller {
     };
 
     static constexpr u32 events_max = 64;
+    static constexpr i32 events_room = static_cast<i32>(events_max);
     /// So few doubtful descriptors are asked after without a look at what has come before.
     static constexpr u32 doubts_few = 4;
     /// How many are asked after between two looks.
@@ -56,15 +60,28 @@ class Poller {
     /// Of a completion: it stands among those without a descriptor.
     static constexpr u8 guest = Completion::engine_bit_b;
 
-    // engine.cc
+    // epoll_engine.cc
     [[nodiscard]] i32 open() noexcept;
+    void submit_any(Completion& operation) noexcept;
+    void resume_any(FdSlot& slot, Completion& operation) noexcept;
     void start(Completion& operation) noexcept;
     [[nodiscard]] static bool is_tried_at_once(FdSlot& slot, const Completion& operation,
                                                u16 direction) noexcept;
     void start_aside(FdSlot& slot, Completion& operation) noexcept;
     void forget_what_was(FdSlot& slot, i32 fd) noexcept;
-    void enter(CompletionList& list, Completion& operation, bool at_front) noexcept;
-    void leave(CompletionList& list, Completion& operation) noexcept;
+    void enter(CompletionList& list, Completion& operation, bool at_front) noexcept {
+        operation.state = State::engine;
+        if (at_front) {
+            list.push_front(operation);
+        } else {
+            list.push(operation);
+        }
+        ++waiting_;
+    }
+    void leave(CompletionList& list, Completion& operation) noexcept {
+        list.remove(operation);
+        --waiting_;
+    }
     void finish(Completion& operation, i32 value, u32 flags = 0) noexcept;
     void deliver(Completion& operation, i32 value, u32 flags = 0) noexcept;
     [[nodiscard]] static bool waits_for_output(const Completion& operation) noexcept {
@@ -98,10 +115,12 @@ class Poller {
                                                     const CompletionList& list) noexcept;
 
     // common.cc
-    [[nodiscard]] bool send_at_once(Completion& operation) noexcept;
-    [[nodiscard]] bool announce_input(FdSlot& slot) noexcept;
+    [[nodiscard]] static bool only_receives(const FdSlot& slot, const Completion& operation,
+                                            u16 of_no_matter) noexcept;
+    void take_event(const abi::EpollEvent& event) noexcept;
     void take_event_behind(FdSlot& slot, i32 fd, u32 events) noexcept;
-    [[nodiscard]] bool resume_at_once(FdSlot& slot, Completion& operation) noexcept;
+    [[nodiscard]] bool receive_later(Completion& operation) noexcept;
+    [[nodiscard]] bool receive_nothing(Completion& operation, u16 id, i32 error) noexcept;
 
     // guests.cc
     [[nodiscard]] Outcome attempt_splice(Completion& operation) noexcept;
@@ -134,8 +153,9 @@ class Poller {
     // wait.cc
     [[nodiscard]] i32 collect(u64 deadline_ns) noexcept;
     [[nodiscard]] i32 ask_kernel(u64 deadline_ns) noexcept;
+    [[nodiscard]] i32 ask_kernel_until(u64 deadline_ns) noexcept;
     void fetch_ahead(i32 event, i32 count) const noexcept;
-    void take_event(const abi::EpollEvent& event) noexcept;
+    void take_other_event(FdSlot& slot, i32 fd, u32 events) noexcept;
     void note_useless(FdSlot& slot, i32 fd, u32 events) noexcept;
 
     // It lives in the room that a loop has for its engine, and is zero at first.

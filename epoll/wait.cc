@@ -115,22 +115,22 @@ namespace {
 
 /// How many events came, or an error.
 i32 Poller::ask_kernel(u64 deadline_ns) noexcept {
-    constexpr i32 room = static_cast<i32>(events_max);
-    abi::Timespec left = {};
-    if (deadline_ns != 0) {
-        ++loop_->counters().waits;
-        if (deadline_ns != ~u64{0}) {
-            const u64 now_ns = loop_->read_clock_ns(); // what is cached is as old as the round
-            left = timespec_of(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
-        }
-    }
-    ++loop_->counters().syscalls;
     // Without a time, both calls are the same, and the older one is there everywhere.
-    if (deadline_ns == 0 || deadline_ns == ~u64{0}) {
-        return kernel::epoll_pwait(epoll_fd_, events_, room, deadline_ns == 0 ? 0 : -1);
+    if (deadline_ns != 0 && deadline_ns != ~u64{0}) {
+        return ask_kernel_until(deadline_ns);
     }
+    loop_->counters().waits += deadline_ns != 0 ? 1 : 0;
+    ++loop_->counters().syscalls;
+    return kernel::epoll_pwait(epoll_fd_, events_, events_room, deadline_ns == 0 ? 0 : -1);
+}
+
+[[gnu::noinline]] i32 Poller::ask_kernel_until(u64 deadline_ns) noexcept {
+    const u64 now_ns = loop_->read_clock_ns(); // what is cached is as old as the round
+    const abi::Timespec left = timespec_of(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+    ++loop_->counters().waits;
+    ++loop_->counters().syscalls;
     if (use_pwait2_) {
-        const i32 count = kernel::epoll_pwait2(epoll_fd_, events_, room, &left);
+        const i32 count = kernel::epoll_pwait2(epoll_fd_, events_, events_room, &left);
         if (count >= 0 || count == -Errno::eintr) {
             return count;
         }
@@ -139,24 +139,10 @@ i32 Poller::ask_kernel(u64 deadline_ns) noexcept {
         use_pwait2_ = false;
         ++loop_->counters().syscalls;
     }
-    return kernel::epoll_pwait(epoll_fd_, events_, room, milliseconds_of(left));
+    return kernel::epoll_pwait(epoll_fd_, events_, events_room, milliseconds_of(left));
 }
 
-void Poller::take_event(const abi::EpollEvent& event) noexcept {
-    const u64 data = event.data;
-    const u32 events = event.events;
-    if (data == wake_data) {
-        return; // the loop looks for what other threads have brought by itself
-    }
-    const i32 fd = static_cast<i32>(static_cast<u32>(data));
-    FdSlot& slot = *loop_->fds().slot(fd);
-    if (!slot.has(FdSlot::registered) || slot.generation != static_cast<u32>(data >> 32)) {
-        ++stale_events_;
-        return; // of a file that had this number earlier
-    }
-    if (events == abi::poll_event::in && announce_input(slot)) {
-        return;
-    }
+void Poller::take_other_event(FdSlot& slot, i32 fd, u32 events) noexcept {
     if (slot.announced != 0) {
         take_event_behind(slot, fd, events);
         return;

@@ -21,7 +21,6 @@ constexpr u32 takes_to_fewer = 16384;
 // Of 256 receives, how many of a crowd lead to turns, and how few end them.
 constexpr u32 crowd_takes_many = 128;
 constexpr u32 crowd_takes_few = 64;
-constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
 
 /// How many buffers the kernel is offered in any case. By doubling: arm has no division.
 [[nodiscard]] u32 offered_at_least(u32 buffer_bytes) noexcept {
@@ -144,17 +143,6 @@ void BufferPool::unmap() noexcept {
         offered_max_least_ = takes_ = crowd_takes_ = recent_takes_ = 0;
 }
 
-i32 BufferPool::take() noexcept {
-    if (!can_take()) {
-        return -1;
-    }
-    const u32 id = first_free_;
-    first_free_ = next_free_[id];
-    next_free_[id] = taken;
-    ++held_;
-    return static_cast<i32>(id);
-}
-
 void BufferPool::untake(u16 id) noexcept {
     OXBOW_CHECK(id < count_ && next_free_[id] == taken, "a buffer was given back twice");
     --held_;
@@ -165,6 +153,18 @@ void BufferPool::untake(u16 id) noexcept {
 inline void BufferPool::put_first(u16 id) noexcept {
     next_free_[id] = static_cast<u16>(first_free_);
     first_free_ = id;
+}
+
+/// The kernel sees the entry when it sees the tail, which only we write.
+inline void BufferPool::give_to_kernel(u16 id) noexcept {
+    ++offered_;
+    abi::BufferRingEntry* const ring = static_cast<abi::BufferRingEntry*>(ring_memory.base);
+    const u16 tail = ring->tail; // it overlies the first entry
+    abi::BufferRingEntry& entry = ring[tail & (ring_entries_ - 1)];
+    entry.addr = address_of(buffer(id));
+    entry.len = buffer_bytes_;
+    entry.buffer_id = id;
+    store_release(&ring->tail, static_cast<u16>(tail + 1));
 }
 
 void BufferPool::give_back(u16 id) noexcept {
@@ -181,11 +181,6 @@ void BufferPool::give_back(u16 id) noexcept {
     } else {
         untake(id);
     }
-}
-
-void BufferPool::give_to_kernel(u16 id) noexcept {
-    ++offered_;
-    loop_->engine().give_buffer(*loop_, *this, id);
 }
 
 void BufferPool::offer_another() noexcept {

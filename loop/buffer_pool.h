@@ -74,7 +74,16 @@ class BufferPool {
 
     /// The buffer given back last, since it is the one most likely in the cache; -1: none is free.
     /// Not for engines whose kernel takes them by itself.
-    [[nodiscard]] i32 take() noexcept;
+    [[nodiscard]] i32 take() noexcept {
+        if (!can_take()) {
+            return -1;
+        }
+        const u32 id = first_free_;
+        first_free_ = next_free_[id];
+        next_free_[id] = taken;
+        ++held_;
+        return static_cast<i32>(id);
+    }
     /// Before each wait: lets as many go on as there are free buffers. Not in give_back, because
     /// whoever goes on may find nothing to receive, or be cancelled; the buffer is then the next
     /// one's.
@@ -120,6 +129,7 @@ class BufferPool {
     [[nodiscard]] u32 ring_entries() const noexcept { return ring_entries_; }
 
   private:
+    static constexpr u16 taken = 0xffff; // in the chain: with the user. No buffer has this number
     static constexpr usize ring_entry_bytes = 16; // abi::BufferRingEntry
     [[nodiscard]] static constexpr u32 ring_entries_for(u32 count) noexcept {
         u32 entries = 1;

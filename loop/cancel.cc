@@ -164,9 +164,6 @@ u32 Loop::mark_results(i32 fd) noexcept {
         return 1;
     };
     u32 found = resuming_ != nullptr ? mark(*resuming_) : 0;
-    for (Completion* at = batch_.first(); at != nullptr; at = at->next) {
-        found += mark(*at);
-    }
     for (Completion* at = ready_.first(); at != nullptr; at = at->next) {
         found += mark(*at);
     }
@@ -199,17 +196,15 @@ u32 Loop::drain(u64 deadline_ns) noexcept {
     OXBOW_CHECK(is_open() && !running_, "drain inside a callback, or of a loop that is not open");
     check_owner();
     draining_ = true;
-    running_ = true;
     // Again in every round: a cancel can come too early for what has only just begun elsewhere.
     while (active_ != 0 || has_remote_work()) {
         stopped_ = false;
         (void)cancel_everything();
-        if (round(deadline_ns) < 0 || (deadline_ns != ~u64{0} && read_clock_ns() >= deadline_ns)) {
+        if (run_until(Run::no_wait, deadline_ns, false) < 0 ||
+            (deadline_ns != ~u64{0} && read_clock_ns() >= deadline_ns)) {
             break;
         }
     }
-    send_owed_wake();
-    running_ = false;
     draining_ = false;
     stopped_ = false;
     return active_;

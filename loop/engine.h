@@ -43,10 +43,10 @@ struct Engine {
     /// Closes completion.fd, on which nothing is in flight, and finishes the completion.
     void (*close_fd)(Loop& loop, Completion& completion) noexcept;
 
-    /// A BufferPool is opened, is closed, or has got a buffer back.
+    /// A BufferPool is opened, or is closed. Where the kernel is to take buffers by itself, it
+    /// takes them from BufferPool::ring_memory, once open_pool has set BufferPool::kernel_takes.
     i32 (*open_pool)(Loop& loop, BufferPool& pool) noexcept;
     void (*close_pool)(Loop& loop, BufferPool& pool) noexcept;
-    void (*give_buffer)(Loop& loop, BufferPool& pool, u16 buffer) noexcept;
 
     /// Lets go of everything: descriptors, mappings, and Loop::engine_state().
     void (*detach)(Loop& loop) noexcept;

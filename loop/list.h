@@ -12,6 +12,8 @@ class CompletionQueue {
   public:
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
     [[nodiscard]] Completion* first() const noexcept { return first_; }
+    /// Of one that is not empty.
+    [[nodiscard]] Completion* last() const noexcept { return last_; }
 
     void push(Completion& completion) noexcept {
         completion.next = nullptr;
@@ -23,16 +25,6 @@ class CompletionQueue {
         last_ = &completion;
     }
 
-    /// All of them, which leaves none here.
-    [[nodiscard]] CompletionQueue take_all() noexcept {
-        CompletionQueue taken;
-        // One by one: a load of both at once has to wait for what has just been stored apart.
-        taken.first_ = load_relaxed(&first_);
-        taken.last_ = load_relaxed(&last_);
-        *this = {};
-        return taken;
-    }
-
     /// nullptr where it is empty.
     [[nodiscard]] Completion* pop() noexcept {
         Completion* const completion = first_;
@@ -40,19 +32,6 @@ class CompletionQueue {
             first_ = completion->next;
         }
         return completion;
-    }
-
-    /// Takes all of `others` in front of what is here.
-    void push_front(CompletionQueue& others) noexcept {
-        if (others.empty()) {
-            return;
-        }
-        others.last_->next = first_;
-        if (first_ == nullptr) {
-            last_ = others.last_;
-        }
-        first_ = others.first_;
-        others.first_ = nullptr;
     }
 
   private:

@@ -48,6 +48,7 @@ constexpr uptr memory_alignment = 64; // a cache line
 i32 Loop::prepare(const LoopOptions& options) noexcept {
     OXBOW_CHECK(!is_open() && fds_.slots == nullptr, "Loop::prepare of a loop that is open");
     options_ = options;
+    callbacks_max_ = options.batch_max == 0 ? ~0u : options.batch_max;
     if (options.is_opened_by_runner) {
         check_owner();
     }
@@ -226,6 +227,13 @@ void Loop::start_on_engine(Completion& completion) noexcept {
 /// The same operation once more, as its callback has asked.
 void Loop::rearm(Completion& completion) noexcept {
     OXBOW_CHECK(completion.idle(), "a callback rearmed a completion that it had submitted again");
+    if (completion.kind == Kind::nop && !draining_) {
+        ++active_;
+        ++statistics_.submitted;
+        completion.bits = 0;
+        make_ready_inline(completion, State::ready, 0, 0);
+        return;
+    }
     if (completion.kind == Kind::timer && has_timing()) {
         detail::timing_calls.rearm_timer(*this, completion);
         return;
@@ -238,11 +246,9 @@ void Loop::rearm(Completion& completion) noexcept {
 // ---- Ending
 // --------------------------------------------------------------------------------------
 
-void Loop::make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept {
-    completion.state = state;
-    completion.value = value;
-    completion.result_flags = flags;
-    ready_.push(completion);
+[[gnu::noinline]] void Loop::make_ready(Completion& completion, State state, i32 value,
+                                        u32 flags) noexcept {
+    make_ready_inline(completion, state, value, flags);
 }
 
 void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
@@ -271,19 +277,6 @@ void Loop::give_buffer_back(Completion& completion) noexcept {
         sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
         sent.flags = sent.message_flags();
         sent.pool = nullptr;
-    }
-}
-
-void Loop::deliver(Completion& completion, i32 value, u32 flags) noexcept {
-    ++statistics_.delivered;
-    make_ready(completion, State::ready_more, value, flags | result_flag::more);
-}
-
-void Loop::end_on_fd(Completion& completion) noexcept {
-    completion.clear(Completion::counted);
-    FdSlot& slot = *fds_.slot(completion.fd);
-    if (--slot.in_flight == 0 && slot.has(FdSlot::closing)) {
-        end_close(completion.fd);
     }
 }
 

@@ -193,13 +193,30 @@ class Loop {
     /// The engine is done with the buffer that a send_all was to give back to its pool, or with the
     /// operation's descriptor; finish() does both, too.
     static void give_buffer_back(Completion& completion) noexcept;
-    void end_on_fd(Completion& completion) noexcept;
+    void end_on_fd(Completion& completion) noexcept {
+        completion.clear(Completion::counted);
+        FdSlot& slot = own_slot_of(completion); // it was counted there
+        if (--slot.in_flight == 0 && slot.has(FdSlot::closing)) [[unlikely]] {
+            end_close(completion.fd);
+        }
+    }
     /// A result of an operation that goes on. The caller has taken it out of its own lists, and
     /// puts it back in Engine::resume.
-    void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept;
+    void deliver(Completion& completion, i32 value, u32 flags = 0) noexcept {
+        ++statistics_.delivered;
+        make_ready(completion, State::ready_more, value, flags | result_flag::more);
+    }
     /// The same without a result, which is fetched by Engine::receive.
     void deliver_later(Completion& completion) noexcept {
         make_ready(completion, State::ready_to_receive, 0, 0);
+    }
+    /// Both again, for what comes with every message.
+    void deliver_inline(Completion& completion, i32 value, u32 flags) noexcept {
+        ++statistics_.delivered;
+        make_ready_inline(completion, State::ready_more, value, flags | result_flag::more);
+    }
+    void deliver_later_inline(Completion& completion) noexcept {
+        make_ready_inline(completion, State::ready_to_receive, 0, 0);
     }
     /// Whether a callback is still to see a result of it, so that no further one can be delivered.
     [[nodiscard]] static bool has_result(const Completion& completion) noexcept {
@@ -253,6 +270,11 @@ class Loop {
     [[nodiscard]] FdSlot& slot_of(const Completion& completion) noexcept {
         FdSlot* const slot = fds_.slot(completion.fd);
         return slot != nullptr ? *slot : unattached_;
+    }
+    /// Of one that has a descriptor in the table.
+    [[nodiscard]] FdSlot& own_slot_of(const Completion& completion) noexcept {
+        OXBOW_CHECK(fds_.slot(completion.fd) != nullptr, "an operation without a slot");
+        return fds_.slots[completion.fd];
     }
     /// Of operations without a descriptor.
     [[nodiscard]] FdSlot& unattached() noexcept { return unattached_; }
@@ -327,6 +349,13 @@ class Loop {
     void start_timer(Completion& completion) noexcept;
     void start_on_engine(Completion& completion) noexcept;
     void make_ready(Completion& completion, State state, i32 value, u32 flags) noexcept;
+    [[gnu::always_inline]] void make_ready_inline(Completion& completion, State state, i32 value,
+                                                  u32 flags) noexcept {
+        completion.state = state;
+        completion.value = value;
+        completion.result_flags = flags;
+        ready_.push(completion);
+    }
     void rearm(Completion& completion) noexcept;
 
     // jobs.cc
@@ -336,7 +365,7 @@ class Loop {
     [[nodiscard]] Completion* take_back_on(i32 fd) noexcept;
 
     // run.cc
-    [[nodiscard]] i32 run_until(Run mode, u64 limit_ns) noexcept;
+    [[nodiscard]] i32 run_until(Run mode, u64 limit_ns, bool is_timed) noexcept;
     void end_run() noexcept;
     void send_owed_wake() noexcept;
     void date_deadlines() noexcept;
@@ -377,6 +406,10 @@ class Loop {
     void start_close(Completion& completion) noexcept;
     void end_close(i32 fd) noexcept;
 
+    // untold.cc
+    [[nodiscard]] bool take_sent(Completion& completion, i32 sent) noexcept;
+    void finish_untold_with_care(Completion& send) noexcept;
+
     // registered.cc
     [[nodiscard]] bool is_being_closed(i32 fd) const noexcept;
 
@@ -407,11 +440,11 @@ class Loop {
     const Engine* engine_ = nullptr;
     void* engine_state_ = nullptr;
     CompletionQueue ready_;
-    CompletionQueue batch_; // what was ready when the callbacks of this round began
     u32 active_ = 0;
     u32 dependents_ = 0; // of those, what waits for another: for its buffer or its end
     u32 untold_count_ = 0;
     u32 callbacks_to_look_ = 0;      // at the kernel; before that comes a look where none is ready
+    u32 callbacks_max_ = 0;          // of a round
     u64 now_ns_ = 0;                 // 0: not read in this round
     Completion* resuming_ = nullptr; // whose callback runs, where further results follow
     CompletionList parked_;

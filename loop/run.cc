@@ -11,43 +11,36 @@
 namespace oxbow {
 
 i32 Loop::run(Run mode) noexcept {
-    return run_until(mode, mode == Run::no_wait ? 0 : ~u64{0});
+    return run_until(mode, mode == Run::no_wait ? 0 : ~u64{0}, false);
 }
 
 i32 Loop::run_for(u64 duration_ns) noexcept {
-    const u64 limit_ns = saturating_add(read_clock_ns(), duration_ns);
+    return run_until(Run::until_done, saturating_add(read_clock_ns(), duration_ns), true);
+}
+
+/// As `mode` says, which with Run::no_wait is one round, and waits until `limit_ns` at most. With
+/// `is_timed` until then, whether there is something to do or not.
+i32 Loop::run_until(Run mode, u64 limit_ns, bool is_timed) noexcept {
     OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
     check_owner();
     running_ = true;
+    goes_on_ = mode == Run::until_done && !is_timed;
     callbacks_to_look_ = 0;
     i32 result = 0;
     u32 callbacks = 0;
-    while (result >= 0 && !stopped_) {
+    while (!stopped_ && (active_ != 0 || is_timed || has_remote_work())) {
         result = round(limit_ns);
-        callbacks += result > 0 ? static_cast<u32>(result) : 0;
-        if (read_clock_ns() >= limit_ns) {
+        if (result < 0) {
+            break;
+        }
+        callbacks += static_cast<u32>(result);
+        if (goes_on_) [[likely]] {
+            continue;
+        }
+        if (is_timed ? read_clock_ns() >= limit_ns : (mode == Run::no_wait || callbacks != 0)) {
             break;
         }
     }
-    end_run();
-    return result < 0 ? result : static_cast<i32>(callbacks);
-}
-
-i32 Loop::run_until(Run mode, u64 limit_ns) noexcept {
-    OXBOW_CHECK(is_open() && !running_, "run inside a callback, or of a loop that is not open");
-    check_owner();
-    running_ = true;
-    goes_on_ = mode == Run::until_done;
-    callbacks_to_look_ = 0;
-    i32 result = 0;
-    u32 callbacks = 0;
-    do {
-        if (stopped_ || (active_ == 0 && !has_remote_work())) {
-            break;
-        }
-        result = round(limit_ns);
-        callbacks += result > 0 ? static_cast<u32>(result) : 0;
-    } while (result >= 0 && mode != Run::no_wait && (mode != Run::once || callbacks == 0));
     end_run();
     return result < 0 ? result : static_cast<i32>(callbacks);
 }
@@ -75,7 +68,7 @@ inline void Loop::date_deadlines() noexcept {
 }
 
 /// One round, which waits until `limit_ns` at most. How many callbacks ran.
-i32 Loop::round(u64 limit_ns) noexcept {
+inline i32 Loop::round(u64 limit_ns) noexcept {
     ++statistics_.rounds;
     const bool looks = ready_.empty() || callbacks_to_look_ == 0;
     if (looks) {
@@ -105,7 +98,7 @@ void Loop::serve_waiters() noexcept {
 
 /// Looks at the kernel: hands over what is queued, and collects what has happened.
 inline i32 Loop::wait(u64 limit_ns) noexcept {
-    callbacks_to_look_ = options_.batch_max == 0 ? callbacks_between_looks : 0;
+    callbacks_to_look_ = callbacks_max_ == ~0u ? callbacks_between_looks : 0;
     owes_wake_ = false;
     if (dependents_ != 0) [[unlikely]] {
         serve_waiters();
@@ -139,30 +132,32 @@ inline void Loop::fetch_ahead(const Completion& next) const noexcept {
 }
 
 inline u32 Loop::run_ready() noexcept {
-    // What callbacks add comes in the next round, so that I/O is never starved.
-    batch_ = ready_.take_all();
+    // What callbacks add stands behind this one and comes in the next round, so that I/O is never
+    // starved.
+    const Completion* last = ready_.last();
     u32 callbacks = 0;
-    const u32 callbacks_max = options_.batch_max == 0 ? ~0u : options_.batch_max;
     // Until so many have run, a further round needs no look at the kernel.
     const u32 callbacks_in_a_row = goes_on_ ? callbacks_to_look_ : 0;
     const bool fetches = is_crowded();
-    while (!stopped_ && callbacks < callbacks_max) {
-        Completion* const completion = batch_.pop();
+    while (!stopped_ && callbacks < callbacks_max_) {
+        Completion* const completion = ready_.pop();
         if (completion == nullptr) {
+            break;
+        }
+        const bool is_last = completion == last;
+        if (fetches && !is_last) [[unlikely]] {
+            fetch_ahead(*ready_.first());
+        }
+        callbacks += run_callback(*completion) ? 1 : 0;
+        if (is_last) {
             if (ready_.empty() || callbacks >= callbacks_in_a_row || has_remote_work()) {
-                return callbacks;
+                break;
             }
             ++statistics_.rounds;
             now_ns_ = 0;
-            batch_ = ready_.take_all();
-            continue;
+            last = ready_.last();
         }
-        if (fetches && batch_.first() != nullptr) [[unlikely]] {
-            fetch_ahead(*batch_.first());
-        }
-        callbacks += run_callback(*completion) ? 1 : 0;
     }
-    ready_.push_front(batch_);
     return callbacks;
 }
 

@@ -16,22 +16,29 @@ bool Loop::send_at_once(Completion& completion) noexcept {
     ++statistics_.syscalls;
     const i32 sent = static_cast<i32>(
         kernel::send(completion.fd, with.data, with.bytes, with.message_flags() | flags));
+    if (sent < 0 || static_cast<u32>(sent) < with.bytes || !takes_untold(completion)) {
+        return take_sent(completion, sent);
+    }
+    if (with.pool != nullptr) {
+        give_buffer_back(completion); // for the next receive, which finds it in the cache
+    }
+    completion.state = State::ready; // it has ended, and cannot be cancelled
+    end_on_fd(completion);
+    add_untold(completion);
+    return true;
+}
+
+/// False: it has not ended.
+[[gnu::noinline]] bool Loop::take_sent(Completion& completion, i32 sent) noexcept {
     if (sent == -Errno::eagain || sent == -Errno::eintr) {
         return false; // nothing was sent; any other error is told by the kernel only once
     }
-    const bool is_short = sent >= 0 && static_cast<u32>(sent) < with.bytes;
-    if (is_short && completion.kind == Kind::send_all) {
+    if (completion.kind == Kind::send_all && sent >= 0 &&
+        static_cast<u32>(sent) < completion.arguments.send.bytes) {
         completion.value = sent;
         return false;
     }
-    if (sent >= 0 && !is_short && takes_untold(completion)) {
-        give_buffer_back(completion);    // for the next receive, which finds it in the cache
-        completion.state = State::ready; // it has ended, and cannot be cancelled
-        end_on_fd(completion);
-        add_untold(completion);
-    } else {
-        finish(completion, sent);
-    }
+    finish(completion, sent);
     return true;
 }
 
@@ -45,6 +52,12 @@ bool Loop::forget_untold(const Completion& send) noexcept {
     return false;
 }
 
+/// The state is that of a completion in the hands of the engine, whatever it was before.
+[[gnu::noinline]] void Loop::finish_untold_with_care(Completion& send) noexcept {
+    send.state = State::engine;
+    finish(send, static_cast<i32>(send.arguments.send.bytes));
+}
+
 void Loop::finish_untold() noexcept {
     constexpr u8 of_no_matter =
         Completion::counted | Completion::engine_bit_a | Completion::engine_bit_b;
@@ -54,16 +67,14 @@ void Loop::finish_untold() noexcept {
         if (send == nullptr) {
             continue;
         }
-        const i32 value = static_cast<i32>(send->arguments.send.bytes);
-        send->state = State::engine;
         if ((send->bits & ~of_no_matter) != 0) {
-            finish(*send, value);
+            finish_untold_with_care(*send);
             continue;
         }
+        send->value = static_cast<i32>(send->arguments.send.bytes);
         if (send->arguments.send.pool != nullptr) {
             give_buffer_back(*send);
         }
-        send->value = value;
         send->state = State::idle;
         ++send->generation;
         ++ended;

@@ -44,7 +44,9 @@ TEST(list_queue_interleaved) {
     CHECK(queue.pop() == &all[0]);
     queue.push(all[1]);
     queue.push(all[2]);
+    CHECK(queue.last() == &all[2]);
     CHECK(queue.pop() == &all[1]);
+    CHECK(queue.last() == &all[2]);
     queue.push(all[3]);
     queue.push(all[0]);
     CHECK(queue.pop() == &all[2]);
@@ -52,31 +54,6 @@ TEST(list_queue_interleaved) {
     CHECK(queue.pop() == &all[0]);
     CHECK(queue.pop() == nullptr);
     CHECK(queue.empty());
-}
-
-TEST(list_queue_takes_another_in_front) {
-    Completion all[4];
-    for (u32 here = 0; here <= 2; ++here) {
-        for (u32 there = 0; there <= 2; ++there) {
-            CompletionQueue queue;
-            CompletionQueue others;
-            for (u32 i = 0; i < there; ++i) {
-                others.push(all[i]);
-            }
-            for (u32 i = 0; i < here; ++i) {
-                queue.push(all[there + i]);
-            }
-            queue.push_front(others);
-            CHECK(others.empty());
-            Completion last;
-            queue.push(last);
-            for (u32 i = 0; i < here + there; ++i) {
-                CHECK(queue.pop() == &all[i]);
-            }
-            CHECK(queue.pop() == &last);
-            CHECK(queue.empty());
-        }
-    }
 }
 
 TEST(list_is_empty_at_first) {

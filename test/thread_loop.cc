@@ -49,7 +49,6 @@ constexpr Engine engine = {
     .close_fd = [](Loop&, Completion&) noexcept {},
     .open_pool = [](Loop&, BufferPool&) noexcept { return -Errno::eopnotsupp; },
     .close_pool = [](Loop&, BufferPool&) noexcept {},
-    .give_buffer = [](Loop&, BufferPool&, u16) noexcept {},
     .detach = [](Loop&) noexcept {},
 };
 

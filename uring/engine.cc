@@ -44,84 +44,91 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if ((cqe.flags & abi::cqe_flag::more) != 0) {
         return;
     }
-    state.wake_armed = false;
+    state.set_chore(State::arm_wake);
     if (!state.features.poll_multishot) {
         u64 count = 0; // without it the next poll would end at once
         (void)kernel::read(loop.wake_fd(), &count, sizeof(count));
     }
 }
 
-/// The results that servers are made of, which need no second look: data of a multishot receive
-/// that goes on, and what has sent, read or written all. False: it is something else.
-[[nodiscard]] bool take_common(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
+/// Data of a multishot receive that goes on: what servers get most, with nothing to look up, and
+/// without a second look. False: it is something else.
+[[nodiscard, gnu::always_inline]] inline bool take_data(Loop& loop, Completion& completion,
+                                                        const Cqe& cqe) noexcept {
     constexpr u32 goes_on = abi::cqe_flag::buffer | abi::cqe_flag::more;
-    const i32 value = cqe.result;
-    if (value <= 0) {
+    constexpr u32 buffer_number = ~((1u << abi::cqe_buffer_shift) - 1);
+    if (completion.kind != Kind::recv_multishot || completion.has(Completion::polls) ||
+        cqe.result <= 0 ||
+        (cqe.flags & ~buffer_number & ~abi::cqe_flag::sock_nonempty) != goes_on) {
         return false;
     }
-    if (completion.has(Completion::polls)) {
-        return announce(loop, completion);
+    static_assert(abi::cqe_buffer_shift == result_flag::buffer_shift);
+    u32 flags = result_flag::buffer | (cqe.flags & buffer_number);
+    flags |= (cqe.flags & abi::cqe_flag::sock_nonempty) != 0 ? result_flag::nonempty : 0;
+    completion.arguments.managed.pool->taken_by_kernel(cqe.result >= turn_bytes &&
+                                                       is_of_crowd(state_of(loop), cqe.result));
+    loop.own_slot_of(completion).readers.remove(completion);
+    loop.deliver_inline(completion, cqe.result, flags);
+    return true;
+}
+
+/// What has sent, read or written all, in one step, and is no failure. False: it is something else.
+[[nodiscard]] bool take_whole(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
+    u32 bytes = 0;
+    if (completion.kind == Kind::send_all) {
+        bytes = completion.arguments.send.bytes;
+    } else if (completion.kind == Kind::send) {
+        bytes = 1;
+    } else if (is_plain_transfer(completion.kind)) {
+        bytes = completion.arguments.transfer.bytes;
     }
-    if (completion.kind == Kind::recv_multishot) {
-        constexpr u32 known = goes_on | abi::cqe_flag::sock_nonempty;
-        const u32 low = cqe.flags & ((1u << abi::cqe_buffer_shift) - 1);
-        if ((low & goes_on) != goes_on || (low & ~known) != 0) {
-            return false;
-        }
-        completion.arguments.managed.pool->taken_by_kernel(value >= turn_bytes &&
-                                                           is_of_crowd(state_of(loop), value));
-        u32 flags = result_flag::buffer | (cqe.flags & ~((1u << abi::cqe_buffer_shift) - 1));
-        flags |= (low & abi::cqe_flag::sock_nonempty) != 0 ? result_flag::nonempty : 0;
-        list_of(loop, completion).remove(completion);
-        loop.deliver(completion, value, flags);
-        return true;
+    const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(cqe.result);
+    if (cqe.result <= 0 || bytes == 0 || done < bytes) {
+        return false;
     }
-    if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
-        const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
-        if (done < completion.arguments.send.bytes && completion.kind == Kind::send_all) {
-            return false;
-        }
-        list_of(loop, completion).remove(completion);
-        loop.finish(completion, static_cast<i32>(done));
-        return true;
+    list_of(loop, completion).remove(completion);
+    loop.finish(completion, static_cast<i32>(done));
+    return true;
+}
+
+/// A completion that is none of an operation.
+[[gnu::noinline]] void take_own(Loop& loop, const Cqe& cqe) noexcept {
+    if (cqe.user_data == wake_tag) {
+        take_wake(loop, cqe);
+    } else if (cqe.user_data == message_tag) {
+        ++loop.counters().wakeups; // what it has been told is in the loop's queues
+    } else if ((cqe.user_data & message_bits) == message_bits) {
+        wake_otherwise(cqe.user_data);
+    } else if (cqe.result == -Errno::ealready || cqe.result == -Errno::enoent) {
+        doubt_cancel(loop);
     }
-    if (is_plain_transfer(completion.kind)) {
-        const u32 done = static_cast<u32>(completion.value) + static_cast<u32>(value);
-        if (done != completion.arguments.transfer.bytes) {
-            return false;
-        }
-        list_of(loop, completion).remove(completion);
-        loop.finish(completion, static_cast<i32>(done));
-        return true;
+}
+
+/// One of an operation, other than what take_data() takes.
+[[gnu::noinline]] void take_other(Loop& loop, Completion& completion, const Cqe& cqe) noexcept {
+    if (loop.untold() != 0 && is_send(completion.kind) && loop.forget_untold(completion)) {
+        list_of(loop, completion).push(completion); // the kernel tells, for it has failed
     }
-    return false;
+    if (completion.has(Completion::polls) ? cqe.result <= 0 || !announce(loop, completion)
+                                          : !take_whole(loop, completion, cqe)) {
+        take_result(loop, completion, cqe);
+    }
 }
 
 /// Whether it could be taken: not while an earlier result of the same completion has not been seen.
-[[nodiscard]] bool take(Loop& loop, const Cqe& cqe) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool take(Loop& loop, const Cqe& cqe) noexcept {
     if ((cqe.user_data & 1) != 0) [[unlikely]] {
-        if (cqe.user_data == wake_tag) {
-            take_wake(loop, cqe);
-        } else if (cqe.user_data == message_tag) {
-            ++loop.counters().wakeups; // what it has been told is in the loop's queues
-        } else if ((cqe.user_data & message_bits) == message_bits) {
-            wake_otherwise(cqe.user_data);
-        } else if (cqe.result == -Errno::ealready || cqe.result == -Errno::enoent) {
-            doubt_cancel(loop);
-        }
+        take_own(loop, cqe);
         return true;
     }
     Completion& completion = completion_of(cqe.user_data);
     OXBOW_CHECK(completion.generation == static_cast<u8>(cqe.user_data >> generation_shift),
                 "the kernel completed an operation whose completion was reused");
-    if (completion.state != oxbow::State::engine) {
+    if (completion.state != oxbow::State::engine) [[unlikely]] {
         return false;
     }
-    if (loop.untold() != 0 && is_send(completion.kind) && loop.forget_untold(completion)) {
-        list_of(loop, completion).push(completion); // the kernel tells, for it has failed
-    }
-    if (!take_common(loop, completion, cqe)) {
-        take_result(loop, completion, cqe);
+    if (!take_data(loop, completion, cqe)) {
+        take_other(loop, completion, cqe);
     }
     return true;
 }
@@ -144,22 +151,22 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
 }
 
 /// How many completions were taken.
-u32 reap(Loop& loop) noexcept {
-    State& state = state_of(loop);
+[[gnu::always_inline]] inline u32 reap(Loop& loop, State& state) noexcept {
     Ring& ring = state.ring;
-    const bool all_consumed = ring.sq_ready() == 0; // taking completions may queue new entries
-    const bool overflowed = ring.overflowed();
-    if (overflowed) [[unlikely]] {
+    // Whether the kernel has consumed the entries of those of which it tells a failure only, and
+    // has had room to tell. Taking completions may queue new entries.
+    bool all_told = loop.untold() != 0 && ring.sq_ready() == 0;
+    if (ring.overflowed()) [[unlikely]] {
         ++loop.counters().overflows;
+        all_told = false;
     }
     if (loop.is_crowded() && ring.cq_ready() > 1) [[unlikely]] {
         fetch_ahead(loop);
     }
     // Those that are left where one could not be taken wait in the queue, in order.
     u32 taken = ring.for_each_while([&loop](const Cqe& cqe) noexcept { return take(loop, cqe); });
-    if (loop.untold() != 0 && all_consumed && !overflowed && ring.cq_ready() == 0) {
-        // The kernel has consumed their entries, and what it had to tell has been taken.
-        taken += loop.untold();
+    if (all_told && ring.cq_ready() == 0) {
+        taken += loop.untold(); // what the kernel had to tell has been taken
         loop.finish_untold();
     }
     return taken;
@@ -200,24 +207,19 @@ constexpr u32 waits_before_registering = 8;
     return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
 }
 
-/// Whether something is to be done first, besides handing over and waiting.
-[[nodiscard]] bool has_chores(Loop& loop, const State& state) noexcept {
-    return !(state.enabled & state.wake_armed) || state.cancels_left ||
-           state.cancels_again_ns != 0 || !loop.parked().empty();
-}
-
-/// The earlier of `deadline_ns` and when there is something to do again; 0 where that is at once,
-/// because something found no room and would not be handed over during a long wait.
+/// What is to be done first. The earlier of `deadline_ns` and when there is something to do again;
+/// 0 where that is at once, because something found no room and would not be handed over during a
+/// long wait.
 [[nodiscard, gnu::cold]] u64 do_chores(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
     enable(loop);
-    if (!state.wake_armed) {
+    if (state.has_chore(State::arm_wake)) {
         arm_wake(loop);
     }
-    if (state.cancels_left) {
+    if (state.has_chore(State::cancels_left)) {
         send_cancels_left(loop);
     }
-    if (state.cancels_again_ns != 0) {
+    if (state.has_chore(State::cancels_again)) {
         if (loop.read_clock_ns() >= state.cancels_again_ns) {
             repeat_cancels(loop);
         } else if (deadline_ns > state.cancels_again_ns) {
@@ -225,7 +227,8 @@ constexpr u32 waits_before_registering = 8;
         }
     }
     unpark(loop);
-    const bool is_stuck = !loop.parked().empty() || state.cancels_left || !state.wake_armed;
+    const bool is_stuck =
+        !loop.parked().empty() || state.has_chore(State::cancels_left | State::arm_wake);
     return is_stuck ? 0 : deadline_ns;
 }
 
@@ -234,11 +237,12 @@ i32 wait(Loop& loop, u64 deadline_ns) noexcept {
     const bool waits = deadline_ns != 0;
     state.sends_at_once = false;
     state.batch_bytes = 0;
-    if (has_chores(loop, state)) [[unlikely]] {
+    if (state.chores != 0 || !loop.parked().empty()) [[unlikely]] {
         deadline_ns = do_chores(loop, deadline_ns);
     }
     const i32 error = submit_and_wait(loop, state, deadline_ns);
-    if (reap(loop) == 0 && waits && (deadline_ns == 0 || error == -Errno::eagain)) [[unlikely]] {
+    if (reap(loop, state) == 0 && waits && (deadline_ns == 0 || error == -Errno::eagain))
+        [[unlikely]] {
         pause_for_memory(state);
     }
     return error == 0 ? 0 : after_enter(loop, error);
@@ -268,7 +272,6 @@ constexpr Engine table = {
     .close_fd = close_fd,
     .open_pool = open_pool,
     .close_pool = close_pool,
-    .give_buffer = give_buffer,
     .detach = detach,
     .register_fd = register_fd,
     .unregister_fd = unregister_fd,
@@ -282,10 +285,10 @@ constexpr Engine table = {
 
 void enable(Loop& loop) noexcept {
     State& state = state_of(loop);
-    if (state.enabled) {
+    if (!state.has_chore(State::to_enable)) {
         return;
     }
-    state.enabled = true;
+    state.clear_chore(State::to_enable);
     // Refused it is only where it is enabled already. But before 5.13 it waits until the ring is
     // idle, longer than it may take until the next signal comes (__io_uring_register).
     if (enable_ring(state.ring) == -Errno::eintr) {
@@ -328,8 +331,12 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
     }
     state.ring.keep_from_children();
     state.features = uring_engine::features_of(state.ring);
-    state.enabled = (state.ring.setup_flags() & abi::setup::r_disabled) == 0;
-    state.wake_armed = loop.wake_fd() < 0; // there is nothing to arm
+    if ((state.ring.setup_flags() & abi::setup::r_disabled) != 0) {
+        state.set_chore(uring_engine::State::to_enable);
+    }
+    if (loop.wake_fd() >= 0) {
+        state.set_chore(uring_engine::State::arm_wake);
+    }
     if (!uring_engine::suffices(state.ring, state.features)) {
         if (reason != nullptr) {
             *reason = {.stage = Stage::operations,

@@ -10,16 +10,6 @@ namespace {
     return static_cast<abi::BufferRingEntry*>(pool.ring_memory.base);
 }
 
-void add(BufferPool& pool, u16 buffer) noexcept {
-    abi::BufferRingEntry* const ring = ring_of(pool);
-    const u16 tail = ring->tail; // it overlies the first entry, and only we write it
-    abi::BufferRingEntry& entry = ring[tail & (pool.ring_entries() - 1)];
-    entry.addr = address_of(pool.buffer(buffer));
-    entry.len = pool.buffer_bytes();
-    entry.buffer_id = buffer;
-    store_release(&ring->tail, static_cast<u16>(tail + 1));
-}
-
 } // namespace
 
 i32 open_pool(Loop& loop, BufferPool& pool) noexcept {
@@ -49,10 +39,6 @@ void close_pool(Loop& loop, BufferPool& pool) noexcept {
         (void)unregister_buffer_ring(state_of(loop).ring, pool.group);
         pool.kernel_takes = false;
     }
-}
-
-void give_buffer(Loop&, BufferPool& pool, u16 buffer) noexcept {
-    add(pool, buffer);
 }
 
 } // namespace oxbow::uring_engine

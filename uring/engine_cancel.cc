@@ -17,7 +17,7 @@ i32 cancel(Loop& loop, Completion& target, Completion* request) noexcept {
             loop.park(*request);
             return cancel_outcome::pending;
         }
-        state_of(loop).cancels_left = true;
+        state_of(loop).set_chore(State::cancels_left);
         return cancel_outcome::ends;
     }
     // A request stands behind its target in the queue, so that the kernel knows the target by then.
@@ -65,7 +65,7 @@ void visit_cancelled(Loop& loop, Visit visit) noexcept {
 } // namespace
 
 void send_cancels_left(Loop& loop) noexcept {
-    state_of(loop).cancels_left = false;
+    state_of(loop).clear_chore(State::cancels_left);
     visit_cancelled(loop, [&loop](Completion& target) noexcept {
         if (!target.has(cancel_sent)) {
             (void)cancel(loop, target, nullptr);
@@ -76,13 +76,14 @@ void send_cancels_left(Loop& loop) noexcept {
 void doubt_cancel(Loop& loop) noexcept {
     constexpr u64 patience_ns = 1'000'000;
     State& state = state_of(loop);
-    if (state.cancels_again_ns == 0) {
+    if (!state.has_chore(State::cancels_again)) {
+        state.set_chore(State::cancels_again);
         state.cancels_again_ns = loop.clock_ns() + patience_ns;
     }
 }
 
 void repeat_cancels(Loop& loop) noexcept {
-    state_of(loop).cancels_again_ns = 0;
+    state_of(loop).clear_chore(State::cancels_again);
     visit_cancelled(loop, [&loop](Completion& target) noexcept {
         target.clear(cancel_sent);
         (void)cancel(loop, target, nullptr);

@@ -40,10 +40,8 @@ inline constexpr usize area_bytes_max = usize{1} << 30; ///< io_uring/rsrc.c, io
 struct State {
     Ring ring;
     Features features;
-    bool enabled;         ///< by the thread that runs the loop
-    bool cancels_left;    ///< some did not find room in the queue
-    u64 cancels_again_ns; ///< when doubtful ones are sent again; 0: there are none
-    bool wake_armed;
+    u8 chores;            ///< bits, below: what is to be done besides handing over and waiting
+    u64 cancels_again_ns; ///< when doubtful ones are sent again
     bool blocks_sigpipe;
     bool keeps_futexes; ///< see keep_futexes
     bool asked_about_position;
@@ -58,6 +56,16 @@ struct State {
     bool has_area_table; ///< in the kernel
     u32 areas;           ///< from which place on there are none
     Area area[areas_max];
+
+    // Bits of `chores`.
+    static constexpr u8 to_enable = 1;    ///< the ring, by the thread that runs the loop
+    static constexpr u8 arm_wake = 2;     ///< the poll of the loop's eventfd has ended
+    static constexpr u8 cancels_left = 4; ///< some cancels did not find room in the queue
+    static constexpr u8 cancels_again = 8;
+
+    [[nodiscard]] bool has_chore(u8 bit) const noexcept { return (chores & bit) != 0; }
+    void set_chore(u8 bit) noexcept { chores = static_cast<u8>(chores | bit); }
+    void clear_chore(u8 bit) noexcept { chores = static_cast<u8>(chores & ~bit); }
 
     /// Lives in the room that a loop has for its engine, and is zero at first, as a closed ring.
     [[nodiscard]] static State& make(void* room) noexcept {
@@ -323,6 +331,5 @@ void send_cancels_left(Loop& loop) noexcept;
 
 [[nodiscard]] i32 open_pool(Loop& loop, BufferPool& pool) noexcept;
 void close_pool(Loop& loop, BufferPool& pool) noexcept;
-void give_buffer(Loop& loop, BufferPool& pool, u16 buffer) noexcept;
 
 } // namespace oxbow::uring_engine

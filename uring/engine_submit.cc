@@ -149,7 +149,7 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 constexpr abi::Timespec pause = {0, 1'000'000};
 
 /// What every entry on a completion's own descriptor has.
-void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion) noexcept {
+inline void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion) noexcept {
     if (is_registered(loop, state_of(loop), completion)) {
         sqe.flags |= abi::sqe_flag::fixed_file;
     }
@@ -179,16 +179,16 @@ void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
 }
 
 /// Prepares an entry for a send, which the kernel does not tell of if it sends all. False: that is
-/// not possible.
-[[nodiscard]] bool queue_silently(Loop& loop, Completion& completion) noexcept {
+/// not possible, or needs more than that: a send is most of what servers submit, and this calls
+/// nothing.
+[[nodiscard, gnu::always_inline]] inline bool queue_silently(Loop& loop,
+                                                             Completion& completion) noexcept {
     State& state = state_of(loop);
-    if (!state.ring.has(abi::feature::cqe_skip) || !loop.parked().empty()) {
+    if (!loop.takes_untold(completion) || !state.ring.has(abi::feature::cqe_skip) ||
+        !loop.parked().empty() || !state.ring.has_sqe_at_hand()) {
         return false;
     }
-    abi::Sqe* const sqe = entry(loop);
-    if (sqe == nullptr) {
-        return false;
-    }
+    abi::Sqe* const sqe = state.ring.get_sqe();
     const arguments::Send& with = completion.arguments.send;
     const u32 done = static_cast<u32>(completion.value);
     // A short one is a failure by waitall, and told.
@@ -266,18 +266,16 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return transfer.offset != abi::current_position && transfer.bytes != 0 && &file_part != nullptr;
 }
 
-void submit(Loop& loop, Completion& completion) noexcept {
-    const Kind kind = completion.kind;
-    if (kind == Kind::send || kind == Kind::send_all) {
-        if (state_of(loop).sends_at_once && send_at_once(loop, completion)) {
-            return;
-        }
-        if (!loop.takes_untold(completion) || !queue_silently(loop, completion)) {
-            enlist(loop, completion); // every ring has it, whatever it is given
-            queue(loop, completion);
-        }
-        return;
+/// One that is not as most are, or came when get_sqe() has to look for an entry.
+[[gnu::noinline]] static void submit_send(Loop& loop, Completion& completion) noexcept {
+    if (!state_of(loop).sends_at_once || !send_at_once(loop, completion)) {
+        enlist(loop, completion); // every ring has it, whatever it is given
+        queue(loop, completion);
     }
+}
+
+[[gnu::noinline]] static void submit_other(Loop& loop, Completion& completion) noexcept {
+    const Kind kind = completion.kind;
     if (kind >= Kind::recv && kind <= Kind::sendmsg_zero_copy && !is_message(kind) &&
         is_native(state_of(loop), completion)) {
         enlist(loop, completion); // of what sockets do, nothing has to be looked at before
@@ -298,6 +296,14 @@ void submit(Loop& loop, Completion& completion) noexcept {
         return;
     }
     begin(loop, completion);
+}
+
+void submit(Loop& loop, Completion& completion) noexcept {
+    if (completion.kind != Kind::send && completion.kind != Kind::send_all) {
+        submit_other(loop, completion);
+    } else if (state_of(loop).sends_at_once || !queue_silently(loop, completion)) {
+        submit_send(loop, completion);
+    }
 }
 
 /// Whether it writes nothing. The ring would send an empty datagram, pwritev2(2) does not. (The
@@ -356,7 +362,8 @@ void unpark(Loop& loop) noexcept {
     }
 }
 
-void resume(Loop& loop, Completion& completion) noexcept {
+/// What the kernel has ended, or is to end.
+[[gnu::noinline]] static void resume_otherwise(Loop& loop, Completion& completion) noexcept {
     const bool armed = !completion.has(half_done);
     completion.clear(half_done);
     if (completion.has(Completion::cancelled) && !armed) {
@@ -374,9 +381,16 @@ void resume(Loop& loop, Completion& completion) noexcept {
         submit_pause(loop, completion);
         return;
     }
-    if (completion.has(Completion::cancelled)) {
-        (void)cancel(loop, completion, nullptr);
+    (void)cancel(loop, completion, nullptr);
+}
+
+void resume(Loop& loop, Completion& completion) noexcept {
+    if (completion.has(half_done | Completion::cancelled)) {
+        resume_otherwise(loop, completion);
+        return;
     }
+    completion.state = oxbow::State::engine; // it goes on by itself, and no waitid ever does
+    loop.own_slot_of(completion).readers.push(completion);
 }
 
 void close_fd(Loop& loop, Completion& completion) noexcept {
@@ -398,7 +412,7 @@ void arm_wake(Loop& loop) noexcept {
         prep::poll_add(*sqe, loop.wake_fd(), abi::poll_event::in);
     }
     sqe->user_data = wake_tag;
-    state.wake_armed = true;
+    state.clear_chore(State::arm_wake);
 }
 
 } // namespace oxbow::uring_engine

@@ -137,6 +137,10 @@ class Ring : public RingOperations<Ring> {
         return hand_out();
     }
 
+    /// Whether get_sqe() has one without a look at what the kernel has consumed. (Not with
+    /// setup::sqe128.)
+    [[nodiscard]] bool has_sqe_at_hand() const noexcept { return sq_.tail != sq_.limit; }
+
     /// A 128-byte entry, of a ring with setup::sqe128 or setup::sqe_mixed; nullptr where it is full
     /// or has neither. In a mixed ring it takes two slots, and three where it would wrap: a no-op
     /// that posts no completion fills the last one.
@@ -250,9 +254,10 @@ class Ring : public RingOperations<Ring> {
     [[gnu::always_inline]] u32 for_each(Visitor&& visit) noexcept;
 
     /// The same until `visit(cqe)` says false: that completion and all behind it stay. The entries
-    /// are given back when the last visit has returned, so a visit may submit but not reap.
+    /// are given back when the last visit has returned, so a visit may submit but not reap. Not in
+    /// a ring with fillers or completions of two sizes.
     template <class Visitor>
-    u32 for_each_while(Visitor&& visit) noexcept;
+    [[gnu::always_inline]] u32 for_each_while(Visitor&& visit) noexcept;
 
     /// Calls `visit(const Cqe&)` for every completion that is there now, and gives none back. Not
     /// in a ring with fillers or completions of two sizes.
@@ -523,15 +528,6 @@ inline u32 Ring::for_each_while(Visitor&& visit) noexcept {
         count = fetch_completions();
     }
     u32 visited = 0;
-    if (!plain_completions_) [[unlikely]] {
-        u32 slots = count;
-        for (const Cqe* cqe = next_of(slots); cqe != nullptr && visit(*cqe); ++visited) {
-            slots -= slots_of(*cqe);
-            seen(cqe);
-            cqe = next_of(slots);
-        }
-        return visited;
-    }
     const Cqe* at = cq_.next;
     while (visited != count && visit(*at)) {
         ++visited;

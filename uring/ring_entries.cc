@@ -19,7 +19,7 @@ Sqe* Ring::get_sqe_slowly() noexcept {
         return uncommon_->get_sqe(*this);
     }
     look_at_sq_head();
-    return sq_.tail == sq_.limit ? nullptr : hand_out();
+    return has_sqe_at_hand() ? hand_out() : nullptr;
 }
 
 /// Enters the kernel where that can bring completions; how many slots are filled then.
