@@ -251,30 +251,43 @@ void Loop::rearm(Completion& completion) noexcept {
     make_ready_inline(completion, state, value, flags);
 }
 
-void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
-    OXBOW_CHECK(completion.state != State::ready, "an operation was finished twice");
-    if (completion.deadline.armed()) {
-        detail::timing_calls.disarm(*this, completion);
-    }
-    if (completion.has(Completion::expired | Completion::cancelled)) [[unlikely]] {
-        if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
-            value = -Errno::etime;
-        }
-        if (completion.has(Completion::cancelled) && !parked_.empty()) {
-            settle_parked_requests(completion, value);
-        }
-    }
-    give_buffer_back(completion);
-    make_ready(completion, State::ready, value, flags);
+inline void Loop::end(Completion& completion, i32 value, u32 flags) noexcept {
+    make_ready_inline(completion, State::ready, value, flags);
     if (completion.has(Completion::counted)) {
         end_on_fd(completion);
     }
 }
 
+void Loop::finish(Completion& completion, i32 value, u32 flags) noexcept {
+    OXBOW_CHECK(completion.state != State::ready, "an operation was finished twice");
+    if (completion.deadline.armed() || completion.kind == Kind::send_all ||
+        completion.has(Completion::expired | Completion::cancelled)) {
+        finish_with_care(completion, value, flags);
+    } else {
+        end(completion, value, flags);
+    }
+}
+
+/// Of one that has a deadline, that may owe a buffer, or whose end was asked for.
+[[gnu::noinline]] void Loop::finish_with_care(Completion& completion, i32 value,
+                                              u32 flags) noexcept {
+    if (completion.deadline.armed()) {
+        detail::timing_calls.disarm(*this, completion);
+    }
+    if (value == -Errno::ecanceled && completion.has(Completion::expired)) {
+        value = -Errno::etime;
+    }
+    if (completion.has(Completion::cancelled) && !parked_.empty()) {
+        settle_parked_requests(completion, value);
+    }
+    give_buffer_back(completion);
+    end(completion, value, flags);
+}
+
 void Loop::give_buffer_back(Completion& completion) noexcept {
     if (completion.kind == Kind::send_all && completion.arguments.send.pool != nullptr) {
         arguments::Send& sent = completion.arguments.send;
-        sent.pool->give_back(static_cast<u16>(sent.flags >> arguments::Send::buffer_shift));
+        sent.pool->give_back(sent.buffer());
         sent.flags = sent.message_flags();
         sent.pool = nullptr;
     }

@@ -357,6 +357,8 @@ class Loop {
         ready_.push(completion);
     }
     void rearm(Completion& completion) noexcept;
+    void end(Completion& completion, i32 value, u32 flags) noexcept;
+    void finish_with_care(Completion& completion, i32 value, u32 flags) noexcept;
 
     // jobs.cc
     [[nodiscard]] i32 open_jobs() noexcept;

@@ -155,6 +155,8 @@ struct Send { // send, send_all, send_zero_copy
     [[nodiscard]] u32 message_flags() const noexcept {
         return pool != nullptr ? flags & pooled_flags : flags;
     }
+    /// The buffer's id.
+    [[nodiscard]] u16 buffer() const noexcept { return static_cast<u16>(flags >> buffer_shift); }
 };
 struct ReceiveMessage {
     abi::MessageHeader* message;

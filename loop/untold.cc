@@ -11,7 +11,7 @@
 namespace oxbow {
 
 bool Loop::send_at_once(Completion& completion) noexcept {
-    const arguments::Send& with = completion.arguments.send;
+    arguments::Send& with = completion.arguments.send;
     constexpr u32 flags = abi::msg_flag::nosignal | abi::msg_flag::dontwait;
     ++statistics_.syscalls;
     const i32 sent = static_cast<i32>(
@@ -20,7 +20,8 @@ bool Loop::send_at_once(Completion& completion) noexcept {
         return take_sent(completion, sent);
     }
     if (with.pool != nullptr) {
-        give_buffer_back(completion); // for the next receive, which finds it in the cache
+        with.pool->give_back(with.buffer()); // for the next receive, which finds it in the cache
+        with.pool = nullptr;
     }
     completion.state = State::ready; // it has ended, and cannot be cancelled
     end_on_fd(completion);
@@ -73,7 +74,7 @@ void Loop::finish_untold() noexcept {
         }
         send->value = static_cast<i32>(send->arguments.send.bytes);
         if (send->arguments.send.pool != nullptr) {
-            give_buffer_back(*send);
+            send->arguments.send.pool->give_back(send->arguments.send.buffer());
         }
         send->state = State::idle;
         ++send->generation;

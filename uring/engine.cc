@@ -86,7 +86,7 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     if (cqe.result <= 0 || bytes == 0 || done < bytes) {
         return false;
     }
-    list_of(loop, completion).remove(completion);
+    loop.own_slot_of(completion).readers.remove(completion);
     loop.finish(completion, static_cast<i32>(done));
     return true;
 }
@@ -241,6 +241,7 @@ i32 wait(Loop& loop, u64 deadline_ns) noexcept {
         deadline_ns = do_chores(loop, deadline_ns);
     }
     const i32 error = submit_and_wait(loop, state, deadline_ns);
+    state.ring.get_sqes_at_hand();
     if (reap(loop, state) == 0 && waits && (deadline_ns == 0 || error == -Errno::eagain))
         [[unlikely]] {
         pause_for_memory(state);

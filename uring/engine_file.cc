@@ -27,19 +27,11 @@ void use_area(abi::Sqe& sqe, u32 area) noexcept {
     sqe.buf_index = static_cast<u16>(area);
 }
 
-void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+/// Of one piece of memory.
+[[gnu::always_inline]] inline void prepare_plain_transfer(const State& state, abi::Sqe& sqe,
+                                                          const Completion& completion) noexcept {
     const Any& a = completion.arguments;
     const i32 fd = completion.fd;
-    if (completion.kind == Kind::readv) {
-        prep::readv(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
-                    {.flags = a.vector.flags});
-        return;
-    }
-    if (completion.kind == Kind::writev) {
-        prep::writev(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
-                     {.flags = write_flags(state, a.vector.flags)});
-        return;
-    }
     const u32 done = static_cast<u32>(completion.value);
     u8* const data = static_cast<u8*>(a.transfer.data) + done;
     const u32 bytes = a.transfer.bytes - done;
@@ -53,6 +45,22 @@ void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion)
     if (const u32 area = area_of(state, data, bytes); area != areas_max && bytes != 0) {
         use_area(sqe, area);
     }
+}
+
+void prepare_transfer(const State& state, abi::Sqe& sqe, Completion& completion) noexcept {
+    const Any& a = completion.arguments;
+    const i32 fd = completion.fd;
+    if (completion.kind == Kind::readv) {
+        prep::readv(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
+                    {.flags = a.vector.flags});
+        return;
+    }
+    if (completion.kind == Kind::writev) {
+        prep::writev(sqe, fd, a.vector.pieces, a.vector.count, a.vector.offset,
+                     {.flags = write_flags(state, a.vector.flags)});
+        return;
+    }
+    prepare_plain_transfer(state, sqe, completion);
 }
 
 void prepare_file(abi::Sqe& sqe, Completion& completion) noexcept {
@@ -196,8 +204,25 @@ bool is_file(i32 fd) noexcept {
            is_file(completion.fd);
 }
 
-constexpr FilePart file_part = {prepare_any, leaves_position, mend_position, is_file,
-                                is_file_without_multishot};
+/// Every ring that a loop stands on has those that have a place of their own in the file, and
+/// something to transfer. They need no second look, and this is what files are mostly read with.
+static void submit_transfer(Loop& loop, Completion& completion) noexcept {
+    State& state = state_of(loop);
+    const arguments::Transfer& transfer = completion.arguments.transfer;
+    if (transfer.offset == abi::current_position || transfer.bytes == 0 || !loop.parked().empty() ||
+        !state.ring.has_sqe_at_hand()) {
+        begin(loop, completion);
+        return;
+    }
+    abi::Sqe& sqe = *state.ring.get_sqe();
+    prepare_plain_transfer(state, sqe, completion);
+    finish_entry(loop, sqe, completion);
+    completion.state = oxbow::State::engine;
+    loop.slot_of(completion).readers.push(completion);
+}
+
+constexpr FilePart file_part = {submit_transfer, prepare_any, leaves_position,
+                                mend_position,   is_file,     is_file_without_multishot};
 
 } // namespace uring_engine
 } // namespace oxbow

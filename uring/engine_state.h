@@ -227,6 +227,7 @@ void take_result(Loop& loop, Completion& completion, const abi::Cqe& cqe) noexce
 }
 
 struct FilePart {
+    void (*submit_transfer)(Loop& loop, Completion& completion) noexcept; // is_plain_transfer()
     void (*prepare)(State& state, abi::Sqe& sqe, Completion& completion) noexcept;
     bool (*leaves_position)(Loop& loop, const Completion& completion) noexcept;
     void (*mend_position)(State& state, const Completion& completion, u32 written) noexcept;
@@ -309,6 +310,14 @@ void send_cancels_left(Loop& loop) noexcept;
     return static_cast<u32>(completion.fd) < state.registered_fds &&
            loop.fds().slots[completion.fd].has(FdSlot::registered) &&
            takes_registered(completion.kind);
+}
+
+/// What every entry on a completion's own descriptor has.
+inline void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion) noexcept {
+    if (is_registered(loop, state_of(loop), completion)) {
+        sqe.flags |= abi::sqe_flag::fixed_file;
+    }
+    sqe.user_data = tag_of(completion);
 }
 
 [[gnu::weak]] bool register_memory(Loop& loop, void* memory, usize bytes) noexcept;

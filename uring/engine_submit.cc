@@ -148,14 +148,6 @@ void submit_elsewhere(Loop& loop, Completion& completion) noexcept {
 /// Between two attempts at what nothing tells the end of.
 constexpr abi::Timespec pause = {0, 1'000'000};
 
-/// What every entry on a completion's own descriptor has.
-inline void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion) noexcept {
-    if (is_registered(loop, state_of(loop), completion)) {
-        sqe.flags |= abi::sqe_flag::fixed_file;
-    }
-    sqe.user_data = tag_of(completion);
-}
-
 void fill(Loop& loop, abi::Sqe& sqe, Completion& completion) noexcept {
     State& state = state_of(loop);
     if (takes_turns(completion)) {
@@ -259,14 +251,7 @@ abi::Sqe* entry(Loop& loop) noexcept {
     return has_room(loop) ? state.ring.get_sqe() : nullptr;
 }
 
-/// Of a read or write: whether it has a place of its own in the file, and something to transfer.
-/// Every ring that a loop stands on can do that.
-[[nodiscard]] static bool needs_no_look(const Completion& completion) noexcept {
-    const arguments::Transfer& transfer = completion.arguments.transfer;
-    return transfer.offset != abi::current_position && transfer.bytes != 0 && &file_part != nullptr;
-}
-
-/// One that is not as most are, or came when get_sqe() has to look for an entry.
+/// One that is not as most are.
 [[gnu::noinline]] static void submit_send(Loop& loop, Completion& completion) noexcept {
     if (!state_of(loop).sends_at_once || !send_at_once(loop, completion)) {
         enlist(loop, completion); // every ring has it, whatever it is given
@@ -282,14 +267,6 @@ abi::Sqe* entry(Loop& loop) noexcept {
         queue(loop, completion);
         return;
     }
-    if (is_plain_transfer(kind) && needs_no_look(completion) && loop.parked().empty()) {
-        if (abi::Sqe* const sqe = entry(loop); sqe != nullptr) {
-            enlist(loop, completion);
-            file_part.prepare(state_of(loop), *sqe, completion);
-            finish_entry(loop, *sqe, completion);
-            return;
-        }
-    }
     if (kind == Kind::read_multishot && &file_part != nullptr &&
         file_part.is_file_without_multishot(state_of(loop), completion)) {
         loop.finish(completion, -Errno::ebadfd);
@@ -299,10 +276,14 @@ abi::Sqe* entry(Loop& loop) noexcept {
 }
 
 void submit(Loop& loop, Completion& completion) noexcept {
-    if (completion.kind != Kind::send && completion.kind != Kind::send_all) {
+    if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
+        if (state_of(loop).sends_at_once || !queue_silently(loop, completion)) {
+            submit_send(loop, completion);
+        }
+    } else if (is_plain_transfer(completion.kind) && &file_part != nullptr) {
+        file_part.submit_transfer(loop, completion);
+    } else {
         submit_other(loop, completion);
-    } else if (state_of(loop).sends_at_once || !queue_silently(loop, completion)) {
-        submit_send(loop, completion);
     }
 }
 

@@ -140,6 +140,8 @@ class Ring : public RingOperations<Ring> {
     /// Whether get_sqe() has one without a look at what the kernel has consumed. (Not with
     /// setup::sqe128.)
     [[nodiscard]] bool has_sqe_at_hand() const noexcept { return sq_.tail != sq_.limit; }
+    /// Looks, so that it has as many at hand as there is room for. (Likewise.)
+    void get_sqes_at_hand() noexcept { sq_.limit = load_acquire(sq_.shared_head) + sq_.entries; }
 
     /// A 128-byte entry, of a ring with setup::sqe128 or setup::sqe_mixed; nullptr where it is full
     /// or has neither. In a mixed ring it takes two slots, and three where it would wrap: a no-op
