@@ -51,7 +51,8 @@ void Poller::take_event(const abi::EpollEvent& event) noexcept {
     // Level-triggered as it is, it is told of again where more is there than one buffer takes: by
     // the call that the next round makes anyway, while another attempt would mostly find nothing.
     slot.clear(FdSlot::readable);
-    leave(slot.readers, *operation);
+    slot.readers.take_only();
+    --waiting_;
     slot.announced = 1; // others wait behind it
     produced_ = true;
     loop_->deliver_later_inline(*operation);
@@ -74,11 +75,20 @@ void Poller::take_event_behind(FdSlot& slot, i32 fd, u32 events) noexcept {
 
 /// Its turn has come.
 bool Poller::receive(Completion& operation) noexcept {
-    FdSlot& slot = loop_->slot_of(operation);
+    FdSlot& slot = loop_->own_slot_of(operation);
     slot.announced = 0;
     if (slot.has(FdSlot::readable)) [[unlikely]] {
-        enlist(slot, operation.fd); // for those behind it
+        return receive_before_others(operation);
     }
+    return receive_now(operation);
+}
+
+[[gnu::noinline]] bool Poller::receive_before_others(Completion& operation) noexcept {
+    enlist(loop_->own_slot_of(operation), operation.fd); // they have their turn then
+    return receive_now(operation);
+}
+
+[[gnu::always_inline]] inline bool Poller::receive_now(Completion& operation) noexcept {
     BufferPool& pool = *operation.arguments.managed.pool;
     const i32 taken = pool.take();
     if (taken < 0) {
@@ -125,7 +135,7 @@ void Poller::resume(Completion& operation) noexcept {
     if (loop_->untold() != 0) {
         loop_->finish_untold(); // of this callback, as long as they are in the cache
     }
-    FdSlot& slot = loop_->slot_of(operation);
+    FdSlot& slot = loop_->own_slot_of(operation);
     if (!only_receives(slot, operation, FdSlot::writable) || !slot.readers.empty() ||
         operation.has(Completion::cancelled) || (slot.interest & abi::poll_event::in) == 0) {
         resume_any(slot, operation);

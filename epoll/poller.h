@@ -119,6 +119,8 @@ class Poller {
                                             u16 of_no_matter) noexcept;
     void take_event(const abi::EpollEvent& event) noexcept;
     void take_event_behind(FdSlot& slot, i32 fd, u32 events) noexcept;
+    [[nodiscard]] bool receive_now(Completion& operation) noexcept;
+    [[nodiscard]] bool receive_before_others(Completion& operation) noexcept;
     [[nodiscard]] bool receive_later(Completion& operation) noexcept;
     [[nodiscard]] bool receive_nothing(Completion& operation, u16 id, i32 error) noexcept;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../syscall/atomic.h"
+#include "../syscall/check.h"
 #include "completion.h"
 
 namespace oxbow {
@@ -87,6 +88,12 @@ class CompletionList {
             remove(*completion);
         }
         return completion;
+    }
+
+    /// Removes the one that there is.
+    void take_only() noexcept {
+        OXBOW_CHECK(first_ != nullptr && first_->next == nullptr, "there is not one completion");
+        first_ = nullptr;
     }
 
   private:

@@ -63,6 +63,19 @@ TEST(list_is_empty_at_first) {
     CHECK(list.pop() == nullptr);
 }
 
+TEST(list_gives_up_the_one_that_there_is) {
+    CompletionList list;
+    Completion all[2];
+    list.push(all[0]);
+    list.take_only();
+    CHECK(list.empty());
+    list.push(all[1]);
+    list.push(all[0]);
+    CHECK(list.pop() == &all[1]);
+    CHECK(list.pop() == &all[0]);
+    CHECK(list.pop() == nullptr);
+}
+
 TEST(list_keeps_order) {
     CompletionList list;
     Completion all[4];

@@ -164,7 +164,7 @@ struct Way {
     long depth;
     long kib;
 };
-constexpr Way ways[] = {{"range", 1, 16384}, {"splice", 1, 1024}, {"buffers", 8, 128}};
+constexpr Way ways[] = {{"range", 1, 1048576}, {"splice", 1, 1024}, {"buffers", 8, 128}};
 
 [[nodiscard]] const Way& way_of(bench::Parameters& parameters) {
     const char* const name = parameters.text("way", "range");
