@@ -23,8 +23,8 @@ void Poller::submit(Completion& operation) noexcept {
     produced_ = true;
 }
 
-/// Whether the slot's one operation in order is a multishot receive that asks for nothing special,
-/// and nothing else is known of the descriptor than `of_no_matter`.
+/// Whether it is a multishot receive that asks for nothing special, on a descriptor of which
+/// nothing else is known than `of_no_matter`.
 inline bool Poller::only_receives(const FdSlot& slot, const Completion& operation,
                                   u16 of_no_matter) noexcept {
     return operation.kind == Kind::recv_multishot && operation.arguments.managed.flags == 0 &&
