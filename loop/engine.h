@@ -63,6 +63,9 @@ struct Engine {
     /// Wakes `target`, which has a ring and sleeps in another thread, with the next Engine::wait of
     /// `loop`. False: it cannot. nullptr: it never can.
     bool (*wake_other)(Loop& loop, Loop& target) noexcept = nullptr;
+    /// After the last callbacks of a run, in which wake_other was called: there may be no further
+    /// wait. Whoever has not been woken yet is woken now.
+    void (*wake_others_now)(Loop& loop) noexcept = nullptr;
 
     /// Fetches what was announced with Loop::deliver_later, when its callback's turn has come: so
     /// that data are in the processor's cache, and one buffer serves many. True: the completion has

@@ -369,7 +369,7 @@ class Loop {
     // run.cc
     [[nodiscard]] i32 run_until(Run mode, u64 limit_ns, bool is_timed) noexcept;
     void end_run() noexcept;
-    void send_owed_wake() noexcept;
+    void send_owed_wakes() noexcept;
     void date_deadlines() noexcept;
     [[nodiscard]] i32 round(u64 limit_ns) noexcept;
     [[nodiscard]] i32 wait(u64 limit_ns) noexcept;
@@ -455,8 +455,8 @@ class Loop {
     bool stopped_ = false;
     bool running_ = false;
     bool draining_ = false;
-    bool goes_on_ = false;   // the run, with whatever is ready
-    bool owes_wake_ = false; // to another loop, with the next wait
+    bool goes_on_ = false;    // the run, with whatever is ready
+    bool owes_wakes_ = false; // to other loops, in this run
     i32 owner_tid_ = 0;
     Statistics statistics_;
     LoopOptions options_ = {.entries = 0, .workers_max = 0};

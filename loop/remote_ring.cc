@@ -25,7 +25,7 @@ void Loop::wake_with(Loop& from) noexcept {
     const bool can =
         ring_fd() >= 0 && from.running_ && &from != this && from.engine_->wake_other != nullptr;
     if (can && from.engine_->wake_other(from, *this)) {
-        from.owes_wake_ = true;
+        from.owes_wakes_ = true;
     } else {
         write_wake();
     }

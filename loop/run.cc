@@ -47,16 +47,17 @@ i32 Loop::run_until(Run mode, u64 limit_ns, bool is_timed) noexcept {
 
 void Loop::end_run() noexcept {
     date_deadlines(); // of the last callbacks: nobody knows when the next run comes
-    send_owed_wake();
+    send_owed_wakes();
     running_ = goes_on_ = false;
     stopped_ = false;
 }
 
-/// Of the last callbacks, to another loop: this one may never wait again.
-void Loop::send_owed_wake() noexcept {
-    if (owes_wake_) [[unlikely]] {
-        owes_wake_ = false;
-        (void)engine_->wait(*this, 0); // an error will be met again
+/// To other loops: this one may never wait again, and of an earlier wait it is not known whether it
+/// was let do what it was to.
+void Loop::send_owed_wakes() noexcept {
+    if (owes_wakes_) [[unlikely]] {
+        owes_wakes_ = false;
+        engine_->wake_others_now(*this);
     }
 }
 
@@ -99,7 +100,6 @@ void Loop::serve_waiters() noexcept {
 /// Looks at the kernel: hands over what is queued, and collects what has happened.
 inline i32 Loop::wait(u64 limit_ns) noexcept {
     callbacks_to_look_ = callbacks_max_ == ~0u ? callbacks_between_looks : 0;
-    owes_wake_ = false;
     if (dependents_ != 0) [[unlikely]] {
         serve_waiters();
     }

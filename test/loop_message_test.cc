@@ -77,6 +77,7 @@ struct DuringTheWait {
     Loop& other;
     bool from_callback = true;
     bool drains = false;
+    bool is_refused = false; ///< whatever the other one hands to the kernel
     i32 replaced_fd = -1;
     u32 turns = 0;
     u32 writes = 0;
@@ -108,7 +109,11 @@ struct DuringTheWait {
             CHECK_EQ(other.drain(), 0u);
         } else if (from_callback) {
             other.submit(nop, op::nop(), notify, this);
+            if (is_refused) {
+                fail_call(number::io_uring_enter, Errno::eagain, 1, always);
+            }
             CHECK_EQ(other.run(), 1);
+            clear_faults();
         } else {
             async.notify(other);
         }
@@ -163,6 +168,24 @@ LOOP_TEST(loop_message_from_a_loop_that_does_not_run) {
     Async async(loop);
     DuringTheWait turn = {.async = async, .other = other, .from_callback = false};
     CHECK_EQ(writes_of(loop, turn), 1u);
+    other.close();
+}
+
+/// It would stay in the ring until the next run, which may never come.
+LOOP_TEST(loop_message_that_the_kernel_does_not_take) {
+    Loop other;
+    CHECK_OK(open_as(other, row));
+    Async async(loop);
+    DuringTheWait turn = {.async = async, .other = other, .is_refused = true};
+    CHECK_EQ(writes_of(loop, turn), 1u);
+    // What has been done otherwise is not done once more.
+    Logged logged;
+    submit(loop, logged, op::notification(async));
+    CHECK_EQ(other.run(Run::no_wait), 0);
+    CHECK_EQ(loop.run(Run::no_wait), 0);
+    CHECK_EQ(logged.count, 0u);
+    loop.cancel(logged.completion);
+    run_until_ended(loop, logged);
     other.close();
 }
 

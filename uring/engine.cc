@@ -279,6 +279,7 @@ constexpr Engine table = {
     .register_memory = register_memory,
     .unregister_memory = unregister_memory,
     .wake_other = wake_other,
+    .wake_others_now = wake_others_now,
     .receive = receive,
 };
 

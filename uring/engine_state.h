@@ -335,6 +335,7 @@ inline void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion
 
 /// Linked only where Async::notify(Loop&) is called.
 [[gnu::weak]] bool wake_other(Loop& loop, Loop& target) noexcept;
+[[gnu::weak]] void wake_others_now(Loop& loop) noexcept;
 /// The kernel could not post that completion: it has no memory for it, mostly.
 [[gnu::weak]] void wake_otherwise(u64 user_data) noexcept;
 

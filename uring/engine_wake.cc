@@ -25,6 +25,21 @@ bool wake_other(Loop& loop, Loop& target) noexcept {
     return true;
 }
 
+/// What the kernel does not take now (-EAGAIN, -EBUSY, or a broken ring) would wait in the queue
+/// for a run that may never come. So its place is left to something that does nothing.
+void wake_others_now(Loop& loop) noexcept {
+    (void)loop.engine().wait(loop, 0); // which also takes what the kernel says of those that fail
+    state_of(loop).ring.for_each_queued([](abi::Sqe& sqe) noexcept {
+        if ((sqe.user_data & message_bits) == message_bits) {
+            wake_otherwise(sqe.user_data);
+            sqe = {};
+            prep::nop(sqe);
+            prep::skip_success(sqe);
+            sqe.user_data = unseen_tag;
+        }
+    });
+}
+
 void wake_otherwise(u64 user_data) noexcept {
     reinterpret_cast<Loop*>(static_cast<uptr>(user_data & ~u64{message_bits}))->write_wake();
 }
