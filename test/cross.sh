@@ -56,7 +56,7 @@ while read -r name prefix package emulator flags; do
         CXX="${prefix}g++" CXXFLAGS="$flags" TEST_CXXFLAGS="$test_flags" OTHER_CXX= ${tests:+"$tests"} \
         cross-programs $headers || continue
     if "$program" --list > /dev/null 2>&1; then
-        step "$name: all tests, on this kernel" "$program" --effort=25
+        step "$name: all tests, on this kernel" "$program" --effort=25 "--jobs=$((4 * JOBS))"
         emulated "$name" "$program" "$emulator" "$without_rings"
     else
         emulated "$name" "$program" "$emulator" "$filter"
