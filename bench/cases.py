@@ -86,6 +86,12 @@ FILES_VARIANTS = {
     "liburing": {"liburing": ["fixed=1"], "liburing-plain": ["fixed=0"]},
     "fio": {"fio": ["fixed=1"], "fio-plain": ["fixed=0"]},
 }
+# Waits that a quarter of the depth ends, as fio's do, and for comparison those that the first ends.
+FILES_DIRECT_VARIANTS = {
+    **FILES_VARIANTS,
+    "oxbow": {"oxbow-uring": ["engine=uring", "wait=8"], "oxbow-wait-1": ["engine=uring"],
+              "oxbow-plain": ["engine=uring", "wait=8", "fixed=0"], "oxbow-epoll": ["engine=epoll"]},
+}
 # Three ways through the loop: what the kernel copies by itself, from page to page through a pipe, reads and writes.
 COPY_VARIANTS = {
     "oxbow": {f"oxbow-{engine}{name}": [f"engine={engine}", f"way={way}"]
@@ -127,7 +133,7 @@ CASES = [
          pinned=True,
          ratios=(("ratio_to_libuv", "libuv", "cpu_ns"), ("ratio_to_asio", "asio-uring", "cpu_ns"))),
     Case("files-direct", {"cached": [0]}, count=40000, quick=2, quantity="ns", programs="files", tools=("prepare",),
-         absent=(("raw", {}),), variants=FILES_VARIANTS, file_bytes=FILE_BYTES, needs_direct=True,
+         absent=(("raw", {}),), variants=FILES_DIRECT_VARIANTS, file_bytes=FILE_BYTES, needs_direct=True,
          ratios=(("ratio_to_fio", "fio", "ns"), ("ratio_to_libuv", "libuv", "ns"),
                  ("ratio_to_asio", "asio-uring", "ns"))),
     Case("copy", {}, count=FILE_BYTES >> 20, quantity="ns", also=("cpu_ns",), variants=COPY_VARIANTS,

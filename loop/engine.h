@@ -60,6 +60,9 @@ struct Engine {
     bool (*register_memory)(Loop& loop, void* memory, usize bytes) noexcept = nullptr;
     void (*unregister_memory)(Loop& loop, void* memory) noexcept = nullptr;
 
+    /// Loop::set_wait_batch. nullptr: each wait ends with what comes first.
+    bool (*set_wait_batch)(Loop& loop, u32 completions, u64 limit_ns) noexcept = nullptr;
+
     /// Wakes `target`, which has a ring and sleeps in another thread, with the next Engine::wait of
     /// `loop`. False: it cannot. nullptr: it never can.
     bool (*wake_other)(Loop& loop, Loop& target) noexcept = nullptr;

@@ -8,8 +8,8 @@
 //
 // Where things are: loop.cc submits and finishes, run.cc has the rounds, timing.cc has the timers,
 // cancel.cc ends what is in flight, registered.cc tells the kernel of descriptors and memory,
-// chain.cc has what starts after something else, jobs.cc what other threads are given to do,
-// remote.cc what they hand in.
+// wait_batch.cc lets waits go on, chain.cc has what starts after something else, jobs.cc what other
+// threads are given to do, remote.cc what they hand in.
 #pragma once
 
 #include "async.h"
@@ -125,6 +125,17 @@ class Loop {
 
     /// Runs for `duration_ns`, or until stop().
     i32 run_for(u64 duration_ns) noexcept;
+
+    /// From now on a wait goes on until `completions` operations have something to tell, or all
+    /// that are in flight, or one of them `limit_ns` after the wait began. What ends in quick
+    /// succession, as reads of a disk do, then costs one sleep and one system call instead of one
+    /// each. In return a callback may come up to `limit_ns` later, that of an operation whose
+    /// deadline has passed too, and so may what another thread tells the loop. Timers and the
+    /// limits of a run are as exact as ever. With 1 the first ends a wait, as it does where nothing
+    /// is said.
+    ///
+    /// False, and nothing changes: epoll, and io_uring before 5.11, whose waits end with the first.
+    [[nodiscard]] bool set_wait_batch(u32 completions, u64 limit_ns) noexcept;
 
     /// Makes the run that is under way return before the next callback; what is ready waits for the
     /// next run. Before a run, the next one returns at once.

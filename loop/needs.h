@@ -35,6 +35,7 @@ extern const char ring_processes_part; ///< uring/engine_process.cc
 extern const char ring_fds_part;       ///< uring/engine_files.cc
 extern const char ring_memory_part;    ///< uring/engine_memory.cc
 extern const char ring_wake_part;      ///< uring/engine_wake.cc
+extern const char ring_batch_part;     ///< uring/engine_batch.cc
 
 template <const char* part, class>
 struct Need {

@@ -165,6 +165,8 @@ void Run::start(Slot& slot, const Step& step, const Operation& operation) noexce
         (void)loop_->register_fd(operation.fd);
     } else if (turn == 1) {
         loop_->unregister_fd(operation.fd);
+    } else if (turn == 2) {
+        (void)loop_->set_wait_batch(at_ >> 4 & 7, 100'000); // nor must this, and waits that go on
     }
     if ((step.flags & Step::chained) != 0 && step.what == Do::submit && step.other != step.slot &&
         slots_[step.other].busy) {

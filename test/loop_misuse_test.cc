@@ -193,6 +193,12 @@ MISUSE_TEST(loop_misuse_run_of_a_closed_loop, "of a loop that is not open") {
     (void)closed.run();
 }
 
+MISUSE_TEST(loop_misuse_set_wait_batch_of_a_closed_loop,
+            "set_wait_batch of a loop that is not open") {
+    Loop closed;
+    (void)closed.set_wait_batch(2, ms);
+}
+
 MISUSE_TEST(loop_misuse_open_twice, "Loop::prepare of a loop that is open") {
     (void)open_as(loop, row);
 }

@@ -200,6 +200,9 @@ constexpr u32 waits_before_registering = 8;
         // program does not wait as often as makes it worth.
         (void)ring.register_ring_fd();
     }
+    if (state.wait_batch != 0) [[unlikely]] {
+        return wait_for_batch(loop, deadline_ns);
+    }
     if (deadline_ns == Wait::for_ever) {
         const i32 result = ring.submit_and_wait(1);
         return result < 0 ? result : 0;
@@ -278,6 +281,7 @@ constexpr Engine table = {
     .unregister_fd = unregister_fd,
     .register_memory = register_memory,
     .unregister_memory = unregister_memory,
+    .set_wait_batch = set_wait_batch,
     .wake_other = wake_other,
     .wake_others_now = wake_others_now,
     .receive = receive,

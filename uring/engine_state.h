@@ -4,8 +4,8 @@
 // and engine_process.cc, which not every program has), engine_result.cc makes results of
 // completions, engine_cancel.cc ends things, engine_buffers.cc has the buffer rings,
 // engine_files.cc the table of registered files, engine_memory.cc that of registered memory,
-// engine_wake.cc wakes other loops, engine_turn.cc receives in turn, engine_position.cc mends what
-// the kernel leaves undone.
+// engine_wake.cc wakes other loops, engine_batch.cc waits for several completions, engine_turn.cc
+// receives in turn, engine_position.cc mends what the kernel leaves undone.
 #pragma once
 
 #include "../loop/loop.h"
@@ -50,6 +50,9 @@ struct State {
     u16 next_group;
     u32 batch_bytes; ///< of large messages, received since the last wait
     u32 waits;       ///< until its descriptor is registered, and beyond
+
+    u32 wait_batch;          ///< completions that a wait goes on for; 0: it ends with the first
+    u64 wait_batch_limit_ns; ///< from its beginning on
 
     u32 registered_fds; ///< slots of the ring's table of files; the index is the descriptor
 
@@ -332,6 +335,11 @@ inline void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion
     }
     return areas_max;
 }
+
+/// Linked only where Loop::set_wait_batch is called.
+[[gnu::weak]] bool set_wait_batch(Loop& loop, u32 completions, u64 limit_ns) noexcept;
+/// Hands over and waits, where State::wait_batch says for how many. 0 or an errno.
+[[gnu::weak]] i32 wait_for_batch(Loop& loop, u64 deadline_ns) noexcept;
 
 /// Linked only where Async::notify(Loop&) is called.
 [[gnu::weak]] bool wake_other(Loop& loop, Loop& target) noexcept;

@@ -26,13 +26,15 @@ using abi::Sqe;
 ///
 /// (*) A ring with setup::iopoll and no thread may come back with fewer, though never with none:
 /// the kernel looks at its devices only while the queue is empty. Take them, and wait again.
+/// (**) Without a time limit the wait ends then with none, too; and a time limit that is earlier
+/// counts only then (io_uring/io_uring.c, io_cqring_min_timer_wakeup).
 struct Wait {
     static constexpr u64 for_ever = ~u64{0};
 
     u32 count = 1;                           ///< completion queue slots to wait for (*)
     u64 timeout_ns = for_ever;               ///< from now on, or
     u64 deadline_ns = for_ever;              ///< a point in the ring's clock; the earlier counts
-    u32 min_wait_usec = 0;                   ///< 6.12: after this time one completion is enough
+    u32 min_wait_usec = 0;                   ///< 6.12: after it one completion is enough (**)
     const abi::SignalSet* signals = nullptr; ///< blocked while waiting, in place of the thread's
 };
 

@@ -1,5 +1,6 @@
-// op::pread for each buffer, submitted again from its callback. The file is registered with the
-// loop, where its engine is io_uring; on epoll, what is not in the page cache is read by `workers`
+// op::pread for each buffer, submitted again from its callback. Where the loop's engine is
+// io_uring, the file is registered with it, and waits go on until `wait` reads have ended, but no
+// longer than a millisecond for that; on epoll, what is not in the page cache is read by `workers`
 // threads.
 #include "../oxbow.h"
 #include "files.h"
@@ -16,7 +17,9 @@ class Subject {
         options.registered_fds = static_cast<u32>(fd) + 1;
         options.workers_max = static_cast<u32>(parameters.number("workers", 4));
         bench::open_loop(loop_, parameters, options);
-        (void)loop_.register_fd(fd); // false on epoll, and in kernels that cannot
+        // Both are false on epoll, and in kernels that cannot.
+        (void)loop_.register_fd(fd);
+        (void)loop_.set_wait_batch(static_cast<u32>(parameters.number("wait", 1)), 1'000'000);
         if (parameters.number("fixed", 1) != 0) {
             (void)loop_.register_memory(job.buffer(0), usize{job.depth} * bench::block_bytes);
         }
