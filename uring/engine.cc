@@ -172,14 +172,18 @@ void take_wake(Loop& loop, const Cqe& cqe) noexcept {
     return taken;
 }
 
-/// Nothing moves: the kernel has no memory for requests. It gets some time to find some.
-void pause_for_memory(State& state) noexcept {
+/// Nothing was there. Where that is because nothing moves, and the kernel has no memory for
+/// requests, it gets some time to find some.
+void pause_for_memory(State& state, i32 error) noexcept {
     constexpr u64 pause_ns = 1'000'000;
-    (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
+    if (state.round.is_stuck || error == -Errno::eagain) {
+        (void)state.ring.submit_and_wait({.count = 1, .timeout_ns = pause_ns});
+    }
 }
 
 constexpr u32 waits_before_registering = 8;
 
+/// 0 or an error; -EAGAIN only where it was to wait.
 [[nodiscard]] i32 submit_and_wait(Loop& loop, State& state, u64 deadline_ns) noexcept {
     Ring& ring = state.ring;
     const bool may_sleep =
@@ -190,24 +194,16 @@ constexpr u32 waits_before_registering = 8;
         }
         ++loop.counters().syscalls;
         const i32 result = ring.submit();
-        return result < 0 ? result : 0;
+        return result >= 0 || (result == -Errno::eagain && deadline_ns == 0) ? 0 : result;
     }
     ++loop.counters().syscalls;
     ++loop.counters().waits;
-    if (++state.waits == waits_before_registering) [[unlikely]] {
-        // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots
-        // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
-        // program does not wait as often as makes it worth.
-        (void)ring.register_ring_fd();
-    }
-    if (state.wait_batch != 0) [[unlikely]] {
-        return wait_for_batch(loop, deadline_ns);
-    }
     if (deadline_ns == Wait::for_ever) {
         const i32 result = ring.submit_and_wait(1);
         return result < 0 ? result : 0;
     }
-    return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
+    return ring.submit_and_wait({.count = 1 + state.waits_for_more, .deadline_ns = deadline_ns})
+        .error;
 }
 
 /// What is to be done first. The earlier of `deadline_ns` and when there is something to do again;
@@ -216,6 +212,13 @@ constexpr u32 waits_before_registering = 8;
 [[nodiscard, gnu::cold]] u64 do_chores(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
     enable(loop);
+    if (state.has_chore(State::to_register) && loop.counters().waits >= waits_before_registering) {
+        // Saves a look-up of the descriptor with every enter. A refusal (before 5.18, or all slots
+        // of the thread in use) costs only that. Not earlier, since it is a call, too, and many a
+        // program does not wait as often as makes it worth.
+        state.clear_chore(State::to_register);
+        (void)state.ring.register_ring_fd();
+    }
     if (state.has_chore(State::arm_wake)) {
         arm_wake(loop);
     }
@@ -230,24 +233,23 @@ constexpr u32 waits_before_registering = 8;
         }
     }
     unpark(loop);
-    const bool is_stuck =
-        !loop.parked().empty() || state.has_chore(State::cancels_left | State::arm_wake);
-    return is_stuck ? 0 : deadline_ns;
+    if (!loop.parked().empty() || state.has_chore(State::cancels_left | State::arm_wake)) {
+        state.round.is_stuck = deadline_ns != 0;
+        return 0;
+    }
+    return state.has_chore(State::batches) ? begin_batch(loop, deadline_ns) : deadline_ns;
 }
 
 i32 wait(Loop& loop, u64 deadline_ns) noexcept {
     State& state = state_of(loop);
-    const bool waits = deadline_ns != 0;
-    state.sends_at_once = false;
-    state.batch_bytes = 0;
+    state.round = {};
     if (state.chores != 0 || !loop.parked().empty()) [[unlikely]] {
         deadline_ns = do_chores(loop, deadline_ns);
     }
     const i32 error = submit_and_wait(loop, state, deadline_ns);
     state.ring.get_sqes_at_hand();
-    if (reap(loop, state) == 0 && waits && (deadline_ns == 0 || error == -Errno::eagain))
-        [[unlikely]] {
-        pause_for_memory(state);
+    if (reap(loop, state) == 0) [[unlikely]] {
+        pause_for_memory(state, error);
     }
     return error == 0 ? 0 : after_enter(loop, error);
 }
@@ -337,6 +339,7 @@ i32 attach_uring(Loop& loop, Reason* reason) noexcept {
     }
     state.ring.keep_from_children();
     state.features = uring_engine::features_of(state.ring);
+    state.set_chore(uring_engine::State::to_register);
     if ((state.ring.setup_flags() & abi::setup::r_disabled) != 0) {
         state.set_chore(uring_engine::State::to_enable);
     }

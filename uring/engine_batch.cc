@@ -13,26 +13,19 @@ namespace uring_engine {
 
 namespace {
 
-/// Rounded up.
-[[nodiscard]] u32 usec_of(u64 ns) noexcept {
-    const abi::Timespec time = timespec_of(ns); // which does not divide 64 bits
-    constexpr i64 seconds_max = 4000;           // about what 32 bits hold
-    const u32 seconds = static_cast<u32>(time.seconds < seconds_max ? time.seconds : seconds_max);
-    return seconds * 1'000'000 + (static_cast<u32>(time.nanoseconds) + 999) / 1000;
-}
-
 /// How many completions a wait can hope for. Some of what is in flight may not be the kernel's to
 /// end (a timer, a worker's job): then the limit ends the wait.
-[[nodiscard]] u32 batch_of(const Loop& loop, const State& state) noexcept {
+[[nodiscard]] u32 count_of(const Loop& loop, const State& state) noexcept {
     u32 count = loop.in_flight() - loop.untold();
-    count = count < state.wait_batch ? count : state.wait_batch;
+    count = count < state.batch ? count : state.batch;
     count = count < state.ring.cq_entries() ? count : state.ring.cq_entries();
     return count != 0 ? count : 1; // nothing is in flight, and the wait is for other threads
 }
 
-/// Without any deadline a wait with a limit ends there even if nothing has come, and so it does
-/// with one that the kernel takes for none (io_uring/io_uring.c, io_cqring_min_timer_wakeup).
-constexpr u64 far_ns = u64{1} << 62;
+[[nodiscard]] u32 results_of(const Loop& loop) noexcept {
+    const Statistics& all = loop.statistics();
+    return static_cast<u32>(all.completed + all.delivered);
+}
 
 } // namespace
 
@@ -41,32 +34,36 @@ bool set_wait_batch(Loop& loop, u32 completions, u64 limit_ns) noexcept {
     if (!state.ring.has(abi::feature::ext_arg)) {
         return false; // there, a wait for several has no time limit
     }
-    state.wait_batch = completions > 1 && limit_ns != 0 ? completions : 0;
-    state.wait_batch_limit_ns = limit_ns;
+    state.waits_for_more = 0;
+    state.batch = completions;
+    state.batch_limit_ns = limit_ns;
+    state.results_at_batch = results_of(loop) - 1;
+    if (completions > 1 && limit_ns != 0) {
+        state.set_chore(State::batches);
+    } else {
+        state.clear_chore(State::batches);
+    }
     return true;
 }
 
-i32 wait_for_batch(Loop& loop, u64 deadline_ns) noexcept {
+u64 begin_batch(Loop& loop, u64 deadline_ns) noexcept {
+    if (deadline_ns == 0) {
+        return 0;
+    }
     State& state = state_of(loop);
-    Ring& ring = state.ring;
-    const u32 count = batch_of(loop, state);
-    if (count > 1 && deadline_ns == Wait::for_ever && ring.has(abi::feature::min_timeout)) {
-        const u32 limit_usec = usec_of(state.wait_batch_limit_ns);
-        return ring
-            .submit_and_wait({.count = count, .deadline_ns = far_ns, .min_wait_usec = limit_usec})
-            .error;
+    const u32 results = results_of(loop);
+    // Where the last one has come to nothing, little is going on: the next wait is for the first,
+    // however long that takes.
+    const bool is_idle = results == state.results_at_batch;
+    state.results_at_batch = is_idle ? results - 1 : results;
+    state.waits_for_more = is_idle ? 0 : count_of(loop, state) - 1;
+    if (state.waits_for_more == 0) {
+        return deadline_ns;
     }
-    // With a deadline the kernel's own limit does not do: it would come before an earlier deadline.
-    const u64 limit_ns = saturating_add(loop.read_clock_ns(), state.wait_batch_limit_ns);
-    if (count > 1 && limit_ns < deadline_ns) {
-        const i32 error = ring.submit_and_wait({.count = count, .deadline_ns = limit_ns}).error;
-        if (error != -Errno::etime || ring.cq_ready() != 0) {
-            return error;
-        }
-        ++loop.counters().syscalls; // nothing has come: now for the first
-        return ring.submit_and_wait({.count = 1, .deadline_ns = deadline_ns}).error;
-    }
-    return ring.submit_and_wait({.count = count, .deadline_ns = deadline_ns}).error;
+    // With a time limit of the kernel's own (min_wait_usec) that is not the limit of a wait, an
+    // earlier deadline would not count.
+    const u64 limit_ns = saturating_add(loop.read_clock_ns(), state.batch_limit_ns);
+    return limit_ns < deadline_ns ? limit_ns : deadline_ns;
 }
 
 } // namespace uring_engine

@@ -37,6 +37,13 @@ struct Area {
 inline constexpr u32 areas_max = 16;
 inline constexpr usize area_bytes_max = usize{1} << 30; ///< io_uring/rsrc.c, io_buffer_validate
 
+/// What holds from one wait to the next.
+struct Round {
+    u32 large_bytes;    ///< of large messages, received
+    bool sends_at_once; ///< from a receive in turn on
+    bool is_stuck;      ///< something found no room, and so the wait has not slept
+};
+
 struct State {
     Ring ring;
     Features features;
@@ -46,13 +53,13 @@ struct State {
     bool keeps_futexes; ///< see keep_futexes
     bool asked_about_position;
     bool moves_position; ///< of a file, behind a short write; see mend_position
-    bool sends_at_once;  ///< from a receive in turn to the next wait
     u16 next_group;
-    u32 batch_bytes; ///< of large messages, received since the last wait
-    u32 waits;       ///< until its descriptor is registered, and beyond
+    Round round;
 
-    u32 wait_batch;          ///< completions that a wait goes on for; 0: it ends with the first
-    u64 wait_batch_limit_ns; ///< from its beginning on
+    u32 waits_for_more;   ///< completions after the first, where a wait has a deadline
+    u32 batch;            ///< what Loop::set_wait_batch has said
+    u64 batch_limit_ns;   ///< the same
+    u32 results_at_batch; ///< all that there had been when the last one began
 
     u32 registered_fds; ///< slots of the ring's table of files; the index is the descriptor
 
@@ -65,6 +72,8 @@ struct State {
     static constexpr u8 arm_wake = 2;     ///< the poll of the loop's eventfd has ended
     static constexpr u8 cancels_left = 4; ///< some cancels did not find room in the queue
     static constexpr u8 cancels_again = 8;
+    static constexpr u8 batches = 16;     ///< waits go on for several completions; this one stays
+    static constexpr u8 to_register = 32; ///< the ring's descriptor, after some waits
 
     [[nodiscard]] bool has_chore(u8 bit) const noexcept { return (chores & bit) != 0; }
     void set_chore(u8 bit) noexcept { chores = static_cast<u8>(chores | bit); }
@@ -338,8 +347,9 @@ inline void finish_entry(Loop& loop, abi::Sqe& sqe, const Completion& completion
 
 /// Linked only where Loop::set_wait_batch is called.
 [[gnu::weak]] bool set_wait_batch(Loop& loop, u32 completions, u64 limit_ns) noexcept;
-/// Hands over and waits, where State::wait_batch says for how many. 0 or an errno.
-[[gnu::weak]] i32 wait_for_batch(Loop& loop, u64 deadline_ns) noexcept;
+/// Sets State::waits_for_more for the wait that comes; the earlier of `deadline_ns` and the batch's
+/// own.
+[[gnu::weak]] u64 begin_batch(Loop& loop, u64 deadline_ns) noexcept;
 
 /// Linked only where Async::notify(Loop&) is called.
 [[gnu::weak]] bool wake_other(Loop& loop, Loop& target) noexcept;

@@ -253,7 +253,7 @@ abi::Sqe* entry(Loop& loop) noexcept {
 
 /// One that is not as most are.
 [[gnu::noinline]] static void submit_send(Loop& loop, Completion& completion) noexcept {
-    if (!state_of(loop).sends_at_once || !send_at_once(loop, completion)) {
+    if (!state_of(loop).round.sends_at_once || !send_at_once(loop, completion)) {
         enlist(loop, completion); // every ring has it, whatever it is given
         queue(loop, completion);
     }
@@ -277,7 +277,7 @@ abi::Sqe* entry(Loop& loop) noexcept {
 
 void submit(Loop& loop, Completion& completion) noexcept {
     if (completion.kind == Kind::send || completion.kind == Kind::send_all) {
-        if (state_of(loop).sends_at_once || !queue_silently(loop, completion)) {
+        if (state_of(loop).round.sends_at_once || !queue_silently(loop, completion)) {
             submit_send(loop, completion);
         }
     } else if (is_plain_transfer(completion.kind) && &file_part != nullptr) {

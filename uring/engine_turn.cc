@@ -40,8 +40,8 @@ bool announce(Loop& loop, Completion& completion) noexcept {
 
 bool is_of_crowd(State& state, i32 received) noexcept {
     constexpr u32 crowd_bytes = 48 * 1024; // the nearest cache of many processors
-    state.batch_bytes += static_cast<u32>(received);
-    return state.batch_bytes >= crowd_bytes;
+    state.round.large_bytes += static_cast<u32>(received);
+    return state.round.large_bytes >= crowd_bytes;
 }
 
 bool receive(Loop& loop, Completion& completion) noexcept {
@@ -59,7 +59,7 @@ bool receive(Loop& loop, Completion& completion) noexcept {
     u32 flags = result_flag::more;
     if (received > 0) {
         pool.count_take(received >= turn_bytes && is_of_crowd(state, received));
-        state.sends_at_once = true;
+        state.round.sends_at_once = true;
         flags |= result_flag::buffer | static_cast<u32>(id) << result_flag::buffer_shift;
     } else {
         pool.untake(id);
