@@ -60,8 +60,8 @@ u64 begin_batch(Loop& loop, u64 deadline_ns) noexcept {
     if (state.waits_for_more == 0) {
         return deadline_ns;
     }
-    // With a time limit of the kernel's own (min_wait_usec) that is not the limit of a wait, an
-    // earlier deadline would not count.
+    // The kernel has such a limit itself (min_wait_usec, 6.12), which needs no look at the clock.
+    // But a deadline that is earlier counts there only when the limit has passed.
     const u64 limit_ns = saturating_add(loop.read_clock_ns(), state.batch_limit_ns);
     return limit_ns < deadline_ns ? limit_ns : deadline_ns;
 }
