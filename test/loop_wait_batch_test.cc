@@ -65,8 +65,8 @@ LOOP_TEST(loop_wait_batch_waits_once_for_several) {
         CHECK_EQ(loop.run(), 4);
     }
     CHECK_EQ(receives.ended(), 4u);
-    if (is_set) {
-        CHECK_EQ(loop.statistics().waits - before, 1u);
+    if (is_set) { // none, where this thread was so late that all had come
+        CHECK_LT(loop.statistics().waits - before, 2u);
     }
 }
 
